@@ -1,0 +1,157 @@
+"""Role-based access control: who may do what, from role assignments, pure.
+
+Source: Azure RBAC documentation, built-in roles and "Understand Azure role definitions" (actions minus notActions,
+scopes inherited downwards, assignments add up).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+ASSIGNMENT = "microsoft.authorization/roleassignments"
+DEFINITION = "microsoft.authorization/roledefinitions"
+MANAGEMENT_GROUP_MEMBER = "microsoft.management/managementgroups/subscriptions"
+_DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions/"
+
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+USER_ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+
+_BUILT_IN: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (OWNER, "Owner", "Full access to all resources, including the right to assign roles.", ("*",), ()),
+    (
+        CONTRIBUTOR,
+        "Contributor",
+        "Full access to all resources, without the right to assign roles.",
+        ("*",),
+        (
+            "Microsoft.Authorization/*/Delete",
+            "Microsoft.Authorization/*/Write",
+            "Microsoft.Authorization/elevateAccess/Action",
+            "Microsoft.Blueprint/blueprintAssignments/write",
+            "Microsoft.Blueprint/blueprintAssignments/delete",
+            "Microsoft.Compute/galleries/share/action",
+        ),
+    ),
+    (READER, "Reader", "Sees all resources and changes none.", ("*/read",), ()),
+    (
+        USER_ACCESS_ADMINISTRATOR,
+        "User Access Administrator",
+        "Manages access to resources.",
+        ("*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"),
+        (),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One block of a role definition: what it grants, less what it takes out."""
+
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+
+    def covers(self, operation: str) -> bool:
+        """Tell whether ``operation``, such as ``Microsoft.Storage/storageAccounts/write``, is granted."""
+        return any(_pattern(action).fullmatch(operation) for action in self.actions) and not any(
+            _pattern(action).fullmatch(operation) for action in self.not_actions
+        )
+
+
+@dataclass(frozen=True)
+class Grants:
+    """Every role assignment of a tenant, ready to be asked.
+
+    Attributes:
+        by_principal: object id to scope to the permissions granted there; ids and scopes lower-case.
+        parents: a subscription scope to the management group scopes above it, lower-case.
+    """
+
+    by_principal: Mapping[str, Mapping[str, tuple[Permission, ...]]] = field(default_factory=dict)
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def allow(self, object_id: str, operation: str, resource_id: str) -> bool:
+        """Tell whether the principal may do ``operation`` on ``resource_id`` (or on a scope)."""
+        granted = self.by_principal.get(object_id.lower())
+        if not granted:
+            return False
+        return any(
+            permission.covers(operation)
+            for scope in self._scopes(resource_id.lower())
+            for permission in granted.get(scope, ())
+        )
+
+    def _scopes(self, resource_id: str) -> Iterator[str]:
+        yield "/"
+        end = resource_id.find("/", len("/subscriptions/")) if resource_id.startswith("/subscriptions/") else -1
+        subscription = resource_id if end < 0 else resource_id[:end]
+        yield from self.parents.get(subscription, ())
+        position = resource_id.find("/", 1)
+        while position > 0:
+            yield resource_id[:position]
+            position = resource_id.find("/", position + 1)
+        yield resource_id
+
+
+def built_in_roles() -> Iterator[dict[str, Any]]:
+    """Yield the documents of the role definitions that exist in every tenant."""
+    for guid, name, description, actions, not_actions in _BUILT_IN:
+        yield {
+            "id": _DEFINITIONS + guid,
+            "name": guid,
+            "type": "Microsoft.Authorization/roleDefinitions",
+            "properties": {
+                "roleName": name,
+                "type": "BuiltInRole",
+                "description": description,
+                "assignableScopes": ["/"],
+                "permissions": [
+                    {"actions": [*actions], "notActions": [*not_actions], "dataActions": [], "notDataActions": []}
+                ],
+            },
+        }
+
+
+def grants(documents: Iterable[Mapping[str, Any]]) -> Grants:
+    """Read role assignments, role definitions and management group members into ``Grants``."""
+    roles: dict[str, tuple[Permission, ...]] = {}
+    parents: dict[str, tuple[str, ...]] = {}
+    assignments = []
+    for document in documents:
+        kind = str(document.get("type", "")).lower()
+        if kind == DEFINITION:
+            roles[str(document["name"]).lower()] = _permissions(document)
+        elif kind == ASSIGNMENT:
+            assignments.append(document)
+        elif kind == MANAGEMENT_GROUP_MEMBER:
+            group, _, subscription = str(document["id"]).lower().partition("/subscriptions/")
+            parents[f"/subscriptions/{subscription}"] = (*parents.get(f"/subscriptions/{subscription}", ()), group)
+    by_principal: dict[str, dict[str, tuple[Permission, ...]]] = {}
+    for assignment in assignments:
+        properties = assignment["properties"]
+        role = str(properties["roleDefinitionId"]).lower().rpartition("/")[2]
+        scopes = by_principal.setdefault(str(properties["principalId"]).lower(), {})
+        scope = assignment_scope(str(assignment["id"])).lower()
+        scopes[scope] = (*scopes.get(scope, ()), *roles.get(role, ()))
+    return Grants(by_principal, parents)
+
+
+def assignment_scope(resource_id: str) -> str:
+    """Return the scope of the role assignment with this id; ``/`` is the whole tenant."""
+    at = resource_id.lower().rfind("/providers/microsoft.authorization/")
+    return resource_id[:at] or "/"
+
+
+def _permissions(definition: Mapping[str, Any]) -> tuple[Permission, ...]:
+    return tuple(
+        Permission(tuple(block.get("actions") or ()), tuple(block.get("notActions") or ()))
+        for block in definition["properties"].get("permissions") or ()
+    )
+
+
+@lru_cache(maxsize=1024)
+def _pattern(action: str) -> re.Pattern[str]:
+    return re.compile(re.escape(action).replace(r"\*", ".*"), re.IGNORECASE)
