@@ -1,0 +1,195 @@
+"""The words of the design as frozen values. No I/O, nothing mutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What one policy says of one resource.
+
+    ``notObserved`` belongs to a policy that saw no resource; results never carry it.
+    """
+
+    PASS = "pass"
+    FAIL = "fail"
+    NOT_APPLICABLE = "notApplicable"
+    UNKNOWN = "unknown"
+    MANUAL = "manual"
+    NOT_OBSERVED = "notObserved"
+
+
+class Severity(StrEnum):
+    """How much a failure of a policy matters."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst; sorts failures worst first."""
+        return list(Severity).index(self)
+
+
+class Outcome(StrEnum):
+    """What a whole run says."""
+
+    COMPLIANT = "compliant"
+    NON_COMPLIANT = "nonCompliant"
+    INDETERMINATE = "indeterminate"
+
+
+class Source(StrEnum):
+    """Where a snapshot came from; signed, and checked against the trust root."""
+
+    LIVE = "live"
+    FILE = "file"
+    SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The endpoints of one Azure cloud.
+
+    Attributes:
+        name: AzureCloud, AzureUSGovernment, AzureChinaCloud, or the host of a discovered one.
+        resource_manager: base URL of Azure Resource Manager, without a trailing slash.
+        authority: host (and port) that issues tokens, without scheme.
+        audience: token audience; the scope is this plus ``/.default``.
+        discovered: True for a cloud that came from ``/metadata/endpoints``.
+    """
+
+    name: str
+    resource_manager: str
+    authority: str
+    audience: str
+    discovered: bool = False
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What was asked for. Nothing named means every subscription that the caller can read."""
+
+    subscriptions: tuple[str, ...] = ()
+    management_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Something in scope that could not be read.
+
+    Attributes:
+        what: ``subscription``, ``managementGroup`` or ``table``.
+        name: the subscription id, management group id or table name.
+        reason: a sentence for a person.
+    """
+
+    what: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """What belongs to the environment. Ids are lower-case.
+
+    Attributes:
+        subscriptions: subscription ids; the scope's own when the configuration names none.
+        virtual_networks: resource ids of virtual networks; empty means every one in ``subscriptions``.
+        egress_addresses: CIDR ranges of public addresses that traffic may leave through.
+    """
+
+    subscriptions: tuple[str, ...] = ()
+    virtual_networks: tuple[str, ...] = ()
+    egress_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """An accepted failure. It never makes a pass; expired, the failure counts again.
+
+    Attributes:
+        policy: the policy id it is for.
+        resources: resource ids, lower-case; a trailing ``*`` matches any suffix.
+        expires: the last day on which it holds, in UTC.
+    """
+
+    policy: str
+    resources: tuple[str, ...]
+    reason: str
+    owner: str
+    expires: date
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """An Azure Policy built-in that checks the same, and where this policy differs from it."""
+
+    guid: str
+    name: str
+    differs: str = ""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One requirement that a policy speaks to, and who says so.
+
+    Attributes:
+        framework: a framework id such as ``nist-800-53-r5``.
+        id: as the framework writes it, such as ``SC-7(5)``.
+        basis: ``microsoft`` (Microsoft's own mapping of the built-in) or ``project`` (our claim).
+    """
+
+    framework: str
+    id: str
+    basis: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One thing that must hold: a KQL query and what a person must know about it.
+
+    Attributes:
+        id: unique, ``[a-z0-9-]+``; equals the folder's name.
+        theme: the folder above it.
+        applies_to: the ARM types it judges, lower-case.
+        reads: table name to the lower-case ARM types that the query needs of it; empty tuple means all rows.
+        controls: the requirements it speaks to.
+        command: an az command with ``{resource}``, ``{name}``, ``{resourceGroup}`` and ``{subscription}`` placeholders.
+        query: KQL with ``boundary.<name>`` tokens, as written in query.kql.
+        files: the exact bytes of the folder by file name, as they are digested, shipped and signed.
+    """
+
+    id: str
+    theme: str
+    title: str
+    severity: Severity
+    applies_to: tuple[str, ...]
+    reads: Mapping[str, tuple[str, ...]]
+    controls: tuple[Control, ...]
+    rationale: str
+    remediation: str
+    command: str
+    query: str
+    built_ins: tuple[BuiltIn, ...] = ()
+    absent_passes: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A verdict of one policy on one resource. Its key is (policy, resource, part)."""
+
+    policy: str
+    resource: str
+    part: str
+    verdict: Verdict
+    severity: Severity
+    reason: str
+    expected: str
+    observed: str

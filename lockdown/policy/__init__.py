@@ -1,0 +1,1 @@
+"""What must hold: loading, checking and mapping policies."""

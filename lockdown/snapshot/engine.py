@@ -1,0 +1,301 @@
+"""KQL over tables in memory: DuckDB, with duckdb-kql as the translator.
+
+Queries are user input. They are translated with only the loaded tables in the schema and writing off, checked for what
+they reach, and run on a connection without external access, with a memory limit and a deadline. What must be set right
+between Resource Graph and the two libraries is here and in :mod:`lockdown.snapshot.kql`:
+
+- JSON nulls inside dynamic columns are dropped at load (Kusto: ``isnull()`` of a null property is true);
+- a missing string is ``''`` (Kusto strings are never null); ``type``, ``resourceGroup``, ``location`` are lower-case;
+- ``now()`` and ``ago()`` read the time that the caller gives, so that a run replays;
+- a table that was not loaded is an error, never an empty table.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from lockdown.errors import LockdownError
+from lockdown.snapshot import kql
+from lockdown.snapshot.tables import COLUMNS, DYNAMIC, LOWERED, TABLES
+
+NAME = "duckdb-kql"
+VERSION = f"{version('duckdb-kql')} on DuckDB {version('duckdb')}"
+
+_BATCH = 2_000
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_NULLS = f",{_STRING}:null|{_STRING}:null,?|({_STRING})"
+_KUSTO_TYPES = {
+    "BOOLEAN": "boolean",
+    "BIGINT": "integer",
+    "INTEGER": "integer",
+    "HUGEINT": "integer",
+    "DOUBLE": "number",
+    "TIMESTAMP": "datetime",
+    "TIMESTAMP WITH TIME ZONE": "datetime",
+    "VARCHAR": "string",
+}
+_TABLE_FUNCTIONS = frozenset({"unnest", "json_each", "generate_series", "range"})
+
+
+class QueryError(LockdownError):
+    """A query could not be translated or run; the message says why in a sentence."""
+
+
+@dataclass(frozen=True)
+class Translated:
+    """SQL for one query, with the values of its placeholders except the time."""
+
+    sql: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+    def bind(self, now: datetime) -> dict[str, object]:
+        """Return the placeholder values for a run at ``now``."""
+        moment = now.astimezone(UTC).replace(tzinfo=None)
+        return {name: moment if name == "kqlnow" else value for name, value in self.parameters.items()}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an answer; ``type`` is Resource Graph's: string, integer, number, boolean, datetime or object."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of a query; object columns are decoded to Python values."""
+
+    columns: tuple[Column, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Engine:
+    """An in-memory database of snapshot tables. Use as a context manager.
+
+    Args:
+        memory_limit: DuckDB's limit; a query that needs more raises QueryError.
+        deadline: seconds after which a query is interrupted and raises QueryError.
+    """
+
+    def __init__(self, *, memory_limit: str = "400MB", deadline: float = 30.0) -> None:
+        self._connection = duckdb.connect(":memory:")
+        self._deadline = deadline
+        self._locked = False
+        for setting in (
+            "SET TimeZone='UTC'",
+            f"SET memory_limit='{memory_limit}'",
+            "SET temp_directory=''",
+            "SET threads=2",
+            "SET autoinstall_known_extensions=false",
+            "SET autoload_known_extensions=false",
+        ):
+            self._connection.execute(setting)
+        self._tables: set[str] = set()
+        self._translated: dict[str, Translated] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._connection.close()
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The loaded tables."""
+        return frozenset(self._tables)
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The locked connection, for statements of lockdown's own over the loaded tables."""
+        self._lock()
+        return self._connection
+
+    def load_file(self, table: str, path: Path) -> int:
+        """Load JSON lines as a table (or append to it) and return the number of rows.
+
+        Must come before the first query: files are out of reach afterwards.
+
+        Raises:
+            QueryError: a line is not a JSON object.
+        """
+        if path.stat().st_size == 0:
+            return self.load_rows(table, ())
+        source = "SELECT json FROM read_ndjson_objects(?, maximum_object_size=16777216)"
+        return self._load(table, source, str(path))
+
+    def load_rows(self, table: str, rows: Iterable[Mapping[str, object]]) -> int:
+        """Load rows as a table (or append to it) and return the number of rows."""
+        self._create(table)
+        remaining = iter(rows)
+        count = 0
+        while batch := list(islice(remaining, _BATCH)):
+            text = json.dumps(batch, ensure_ascii=True)
+            count += self._load(table, "SELECT unnest(from_json(?, '[\"JSON\"]')) AS json", text)
+        return count
+
+    def drop(self, table: str) -> None:
+        """Forget a table."""
+        self._connection.execute(f'DROP TABLE IF EXISTS "{_known(table)}"')
+        self._tables.discard(table)
+
+    def translate(self, query: str) -> Translated:
+        """Return the SQL of a KQL query over the loaded tables.
+
+        Raises:
+            QueryError: it is not KQL, uses something the engine lacks, or reaches beyond the loaded tables.
+        """
+        if query not in self._translated:
+            self._translated[query] = self._translate(query)
+        return self._translated[query]
+
+    def run(self, query: str, now: datetime) -> Answer:
+        """Run a KQL query as of ``now``.
+
+        Raises:
+            QueryError: it could not be translated, failed on the data, or ran past the deadline.
+        """
+        translated = self.translate(query)
+        with self.limits():
+            cursor = self._connection.execute(translated.sql, translated.bind(now) or None)
+            columns = tuple(Column(str(c[0]), _kusto_type(str(c[1]))) for c in cursor.description or ())
+            rows = cursor.fetchall()
+        objects = [i for i, c in enumerate(columns) if c.type == "object"]
+        return Answer(columns, [_decoded(row, objects) for row in rows] if objects else rows)
+
+    @contextmanager
+    def limits(self) -> Iterator[None]:
+        """Hold a statement to the deadline, and turn what the database raises into QueryError."""
+        self._lock()
+        timer = threading.Timer(self._deadline, self._connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise QueryError(f"the query was stopped after {self._deadline:.0f} seconds") from error
+        except duckdb.Error as error:
+            raise QueryError(f"the query failed on the data: {str(error).splitlines()[0]}") from error
+        finally:
+            timer.cancel()
+
+    def _lock(self) -> None:
+        if not self._locked:
+            self._connection.execute("SET enable_external_access=false")
+            self._connection.execute("SET lock_configuration=true")
+            self._locked = True
+
+    def _create(self, table: str) -> None:
+        if table in self._tables:
+            return
+        columns = ", ".join(f'"{c}" {"JSON" if c in DYNAMIC else "VARCHAR"}' for c in COLUMNS)
+        self._connection.execute(f'CREATE TABLE "{_known(table)}" ({columns})')
+        self._tables.add(table)
+        self._translated.clear()
+
+    def _load(self, table: str, source: str, argument: str) -> int:
+        self._create(table)
+        spec = json.dumps({c: "JSON" if c in DYNAMIC else "VARCHAR" for c in COLUMNS})
+        columns = ", ".join(_column(c) for c in COLUMNS)
+        sql = (
+            f'INSERT INTO "{table}" SELECT {columns} '  # noqa: S608 - the table is one of TABLES
+            f"FROM (SELECT from_json(json, '{spec}') AS r FROM ({source}))"
+        )
+        try:
+            found = self._connection.execute(sql, [argument]).fetchone()
+        except duckdb.Error as error:
+            raise QueryError(f"the table {table} could not be loaded: {str(error).splitlines()[0]}") from error
+        return int(found[0]) if found else 0
+
+    def _translate(self, query: str) -> Translated:
+        import duckdb_kql  # noqa: PLC0415 - its grammar takes 0.1 s to import, and help needs none of it
+
+        words = kql.significant(query)
+        if not words or words[0].text == ".":
+            raise QueryError("it is not a query: management commands are refused")
+        spelled = {w.text for w in words if w.kind == "word" and w.text.lower() in self._tables}
+        schema = {name: list(COLUMNS) for name in (*self._tables, *sorted(spelled - self._tables))}
+        try:
+            found = duckdb_kql.to_sql(
+                kql.respell(query), schema=schema, allow_write=False, query_now=datetime(2000, 1, 1, tzinfo=UTC)
+            )
+        except duckdb_kql.KqlError as error:
+            raise QueryError(f"it cannot be translated: {error}") from error
+        except RecursionError as error:
+            raise QueryError("it is nested too deeply") from error
+        self._refuse_reach(str(found))
+        return Translated(str(found), dict(found.parameters))
+
+    def _refuse_reach(self, sql: str) -> None:
+        row = self._connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+        tree = json.loads(row[0]) if row else {"error": True}
+        if tree.get("error"):
+            raise QueryError("its translation cannot be read back, so it is not run")
+        named, defined, functions = set[str](), set[str](), set[str]()
+        _walk(tree, named, defined, functions)
+        missing = sorted(name for name in named - defined if name.lower() not in self._tables)
+        if missing:
+            raise QueryError(f"the table {missing[0]} was not collected")
+        if functions - _TABLE_FUNCTIONS:
+            raise QueryError(f"it calls {min(functions - _TABLE_FUNCTIONS)}, which is out of reach")
+
+
+def _walk(node: object, named: set[str], defined: set[str], functions: set[str]) -> None:
+    pending: list[object] = [node]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, dict):
+            if item.get("type") == "BASE_TABLE":
+                named.add(str(item.get("table_name")))
+            elif item.get("type") == "TABLE_FUNCTION":
+                functions.add(str(item.get("function", {}).get("function_name")))
+            if isinstance(item.get("cte_map"), dict):
+                defined.update(str(entry["key"]) for entry in item["cte_map"].get("map", []))
+            pending.extend(item.values())
+
+
+def _known(table: str) -> str:
+    if table not in TABLES:
+        raise QueryError(f"{table} is not a table of Resource Graph")
+    return table
+
+
+def _column(name: str) -> str:
+    value = f'r."{name}"'
+    if name in DYNAMIC:
+        text = f"nullif({value}::VARCHAR, 'null')"
+        return (
+            f"CASE WHEN contains({text}, ':null') THEN regexp_replace({text}, '{_NULLS}', '\\1', 'g') ELSE {text} END"
+        )
+    if name == "location":
+        return f"lower(replace(coalesce({value}, ''), ' ', ''))"
+    return f"lower(coalesce({value}, ''))" if name in LOWERED else f"coalesce({value}, '')"
+
+
+def _kusto_type(duckdb_type: str) -> str:
+    return _KUSTO_TYPES.get(duckdb_type, "number" if duckdb_type.startswith("DECIMAL") else "object")
+
+
+def _decoded(row: Sequence[Any], objects: list[int]) -> tuple[Any, ...]:
+    values = list(row)
+    for index in objects:
+        if isinstance(values[index], str):
+            values[index] = json.loads(values[index])
+    return tuple(values)
