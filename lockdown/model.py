@@ -14,7 +14,7 @@ class Verdict(StrEnum):
     ``notObserved`` belongs to a policy that saw no resource; results never carry it.
     """
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
     NOT_APPLICABLE = "notApplicable"
     UNKNOWN = "unknown"

@@ -75,9 +75,7 @@ def read(path: Path) -> Record:
         policies = tuple(json.loads(line) for line in _section(path, _OPEN, _MIDDLE))
         with path.open("rb") as file:
             tail = next((line for line in file if line.startswith(_END)), None)
-        if tail is None or not tail.endswith(_TAIL):
-            raise ValueError("its last line is missing")
-        run = json.loads(tail[len(_END) : -len(_TAIL)])
+        run = _run(tail)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is not the record of a run: {error}.", "Name a directory that lockdown audit wrote."
@@ -93,6 +91,12 @@ def digest(record: Record) -> str:
         for number, line in enumerate(_section(record.path, opening, closing)):
             found.update(line if number == 0 else b"," + line)
     return found.hexdigest()
+
+
+def _run(line: bytes | None) -> Any:  # noqa: ANN401
+    if line is None or not line.endswith(_TAIL):
+        raise ValueError("its last line is missing")
+    return json.loads(line[len(_END) : -len(_TAIL)])
 
 
 def _section(path: Path, opening: bytes, closing: bytes) -> Iterator[bytes]:

@@ -1,0 +1,144 @@
+"""lockdown.yaml: what is in scope, what belongs to the environment, and which failures are accepted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from lockdown import yamlfile
+from lockdown.errors import UsageError
+from lockdown.model import Boundary, Scope, Waiver
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MANAGEMENT_GROUP = re.compile(r"[A-Za-z0-9_().-]{1,90}")
+_RESOURCE_ID = re.compile(r"/subscriptions/[0-9a-f-]{36}(/[A-Za-z0-9_().@ -]+)*")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What lockdown.yaml says.
+
+    Attributes:
+        boundary: as written; empty subscriptions stand for the scope's own.
+        key: where the signing key is, as a URI; None leaves runs unsigned unless ``--key`` is given.
+    """
+
+    scope: Scope = field(default_factory=Scope)
+    boundary: Boundary = field(default_factory=Boundary)
+    waivers: tuple[Waiver, ...] = ()
+    key: str | None = None
+
+
+def load(path: Path) -> Config:
+    """Read lockdown.yaml.
+
+    Raises:
+        UsageError: it cannot be read or is wrong; the message names file, line and key of every error.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", "Name a lockdown.yaml with -c.") from error
+    written = yamlfile.load(str(path), data, _File)
+    return Config(
+        Scope(tuple(written.scope.subscriptions), tuple(written.scope.managementGroups)),
+        Boundary(
+            tuple(written.boundary.subscriptions),
+            tuple(written.boundary.virtualNetworks),
+            tuple(written.boundary.egressAddresses),
+        ),
+        tuple(Waiver(w.policy, tuple(w.resources), w.reason, w.owner, w.expires) for w in written.waivers),
+        written.signing.key,
+    )
+
+
+def subscription_id(text: str) -> str:
+    """Return a subscription id in lower case.
+
+    Raises:
+        ValueError: it is not a GUID.
+    """
+    if not _GUID.fullmatch(text.lower()):
+        raise ValueError(f"{text!r} is not a subscription id such as 00000000-0000-0000-0000-000000000000")
+    return text.lower()
+
+
+def management_group_id(text: str) -> str:
+    """Return a management group id.
+
+    Raises:
+        ValueError: it has characters that Azure does not allow in one.
+    """
+    if not _MANAGEMENT_GROUP.fullmatch(text):
+        raise ValueError(f"{text!r} is not the id of a management group")
+    return text
+
+
+def resource_id(text: str) -> str:
+    """Return an Azure resource id in lower case, without a trailing slash.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    found = text.lower().rstrip("/")
+    if not _RESOURCE_ID.fullmatch(found):
+        raise ValueError(f"{text!r} is not an Azure resource id")
+    return found
+
+
+def _waived(text: str) -> str:
+    return resource_id(text.removesuffix("*")) + ("*" if text.endswith("*") else "")
+
+
+def _cidr(text: str) -> str:
+    return str(ip_network(text, strict=False))
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text.strip()
+
+
+Subscription = Annotated[str, AfterValidator(subscription_id)]
+Filled = Annotated[str, AfterValidator(_filled)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Scope(_Strict):
+    subscriptions: list[Subscription] = []
+    managementGroups: list[Annotated[str, AfterValidator(management_group_id)]] = []  # noqa: N815 - as written in the file
+
+
+class _Boundary(_Strict):
+    subscriptions: list[Subscription] = []
+    virtualNetworks: list[Annotated[str, AfterValidator(resource_id)]] = []  # noqa: N815
+    egressAddresses: list[Annotated[str, AfterValidator(_cidr)]] = []  # noqa: N815
+
+
+class _Waiver(_Strict):
+    policy: Filled
+    resources: Annotated[list[Annotated[str, AfterValidator(_waived)]], Field(min_length=1)]
+    reason: Filled
+    owner: Filled
+    expires: date
+
+
+class _Signing(_Strict):
+    key: str | None = None
+
+
+class _File(_Strict):
+    scope: _Scope = _Scope()
+    boundary: _Boundary = _Boundary()
+    waivers: list[_Waiver] = []
+    signing: _Signing = _Signing()
