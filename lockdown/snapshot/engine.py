@@ -164,8 +164,10 @@ class Engine:
             self._translated[query] = self._translate(query)
         return self._translated[query]
 
-    def run(self, query: str, now: datetime) -> Answer:
+    def run(self, query: str, now: datetime, *, decode: bool = True) -> Answer:
         """Run a KQL query as of ``now``.
+
+        Without ``decode``, object columns hold JSON text (or a Python list): cheaper where rows are only passed on.
 
         Raises:
             QueryError: it could not be translated, failed on the data, or ran past the deadline.
@@ -173,10 +175,14 @@ class Engine:
         translated = self.translate(query)
         with self.limits():
             cursor = self._connection.execute(translated.sql, translated.bind(now) or None)
+            types = [str(c[1]) for c in cursor.description or ()]
             columns = tuple(Column(str(c[0]), _kusto_type(str(c[1]))) for c in cursor.description or ())
             rows = cursor.fetchall()
-        objects = [i for i, c in enumerate(columns) if c.type == "object"]
-        return Answer(columns, [_decoded(row, objects) for row in rows] if objects else rows)
+        lists = [i for i, found in enumerate(types) if found == "JSON[]"]
+        objects = [i for i, c in enumerate(columns) if c.type == "object" and i not in lists]
+        if lists:
+            rows = [_listed(row, lists) for row in rows]
+        return Answer(columns, [_decoded(row, objects) for row in rows] if objects and decode else rows)
 
     @contextmanager
     def limits(self) -> Iterator[None]:
@@ -291,6 +297,14 @@ def _column(name: str) -> str:
 
 def _kusto_type(duckdb_type: str) -> str:
     return _KUSTO_TYPES.get(duckdb_type, "number" if duckdb_type.startswith("DECIMAL") else "object")
+
+
+def _listed(row: Sequence[Any], lists: list[int]) -> tuple[Any, ...]:
+    values = list(row)
+    for index in lists:
+        if values[index] is not None:
+            values[index] = [None if item is None else json.loads(item) for item in values[index]]
+    return tuple(values)
 
 
 def _decoded(row: Sequence[Any], objects: list[int]) -> tuple[Any, ...]:
