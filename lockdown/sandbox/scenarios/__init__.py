@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lockdown.errors import UsageError
-from lockdown.sandbox.scenarios import empty
+from lockdown.sandbox.scenarios import coa_private, coa_stock, empty
 from lockdown.sandbox.scenarios.scenario import Document, Scenario
 
 __all__ = ["NAMES", "Document", "Scenario", "build"]
@@ -22,6 +22,8 @@ class _Entry:
 
 _SCENARIOS: Mapping[str, _Entry] = {
     "empty": _Entry(empty.OPTIONS, empty.build),
+    "coa-stock": _Entry(coa_stock.OPTIONS, coa_stock.build),
+    "coa-private": _Entry(coa_private.OPTIONS, coa_private.build),
 }
 
 NAMES = tuple(_SCENARIOS)

@@ -1,0 +1,138 @@
+"""Virtual machines, their disks, and scale sets."""
+
+from typing import Any
+
+from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, reference, resource
+from lockdown.sandbox.scenarios.identifiers import guid
+from lockdown.sandbox.scenarios.scenario import Document
+
+_COMPUTE = "Microsoft.Compute/"
+
+
+def disk(group: Group, name: str, size: int, *, attached_to: str = "", os_type: str = "") -> Document:
+    """Return a managed disk of ``size`` GiB; ``attached_to`` is the id of the machine that uses it."""
+    resource_id = group.resource(_COMPUTE + "disks", name)
+    properties: dict[str, Any] = {
+        "provisioningState": "Succeeded",
+        "uniqueId": guid(resource_id),
+        "timeCreated": CREATED,
+        "creationData": {"createOption": "FromImage" if os_type else "Empty"},
+        "diskSizeGB": size,
+        "diskSizeBytes": size * 1024**3,
+        "diskIOPSReadWrite": 500,
+        "diskMBpsReadWrite": 60,
+        "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
+        "diskState": "Attached" if attached_to else "Unattached",
+        "networkAccessPolicy": "DenyAll",
+        "publicNetworkAccess": "Disabled",
+    }
+    if os_type:
+        properties |= {"osType": os_type, "hyperVGeneration": "V2"}
+    owner = {"managedBy": attached_to} if attached_to else {}
+    sku = {"name": "Premium_LRS", "tier": "Premium"}
+    return resource(resource_id, properties, location=group.location, sku=sku) | owner
+
+
+def virtual_machine(
+    group: Group, name: str, interface_id: str, disk_id: str, *, size: str = "Standard_D2s_v5"
+) -> Document:
+    """Return a Linux machine (Ubuntu 22.04, key login only)."""
+    resource_id = group.resource(_COMPUTE + "virtualMachines", name)
+    properties = {
+        "provisioningState": "Succeeded",
+        "vmId": guid(resource_id),
+        "timeCreated": CREATED,
+        "hardwareProfile": {"vmSize": size},
+        "storageProfile": {
+            "imageReference": {
+                "publisher": "Canonical",
+                "offer": "0001-com-ubuntu-server-jammy",
+                "sku": "22_04-lts-gen2",
+                "version": "latest",
+            },
+            "osDisk": {
+                "osType": "Linux",
+                "name": disk_id.rpartition("/")[2],
+                "createOption": "FromImage",
+                "caching": "ReadWrite",
+                "managedDisk": {"storageAccountType": "Premium_LRS", "id": disk_id},
+                "deleteOption": "Detach",
+                "diskSizeGB": 30,
+            },
+            "dataDisks": [],
+        },
+        "osProfile": {
+            "computerName": name,
+            "adminUsername": "azureuser",
+            "linuxConfiguration": {"disablePasswordAuthentication": True, "provisionVMAgent": True},
+            "allowExtensionOperations": True,
+        },
+        "networkProfile": {
+            "networkInterfaces": [reference(interface_id) | {"properties": {"deleteOption": "Detach", "primary": True}}]
+        },
+    }
+    return resource(resource_id, properties, location=group.location)
+
+
+def scale_set(
+    group: Group, name: str, subnet_id: str, *, capacity: int = 2, pools: tuple[str, ...] = (), **address: object
+) -> Document:
+    """Return a uniform scale set.
+
+    Args:
+        group: where it goes.
+        name: its name.
+        subnet_id: where its instances stand.
+        capacity: how many instances.
+        pools: ids of load balancer pools that the instances are in.
+        address: ``publicIPAddressConfiguration``, which gives each instance a public address.
+    """
+    resource_id = group.resource(_COMPUTE + "virtualMachineScaleSets", name)
+    configuration = {
+        "name": "ipconfig1",
+        "properties": {
+            "primary": True,
+            "subnet": reference(subnet_id),
+            "privateIPAddressVersion": "IPv4",
+            "loadBalancerBackendAddressPools": [reference(pool) for pool in pools],
+            **address,
+        },
+    }
+    profile = {
+        "osProfile": {"computerNamePrefix": name[:9], "adminUsername": "azureuser"},
+        "storageProfile": {
+            "osDisk": {
+                "osType": "Linux",
+                "createOption": "FromImage",
+                "caching": "ReadOnly",
+                "managedDisk": {"storageAccountType": "Premium_LRS"},
+                "diskSizeGB": 128,
+            }
+        },
+        "networkProfile": {
+            "networkInterfaceConfigurations": [
+                {
+                    "name": name,
+                    "properties": {
+                        "primary": True,
+                        "enableAcceleratedNetworking": True,
+                        "enableIPForwarding": True,
+                        "ipConfigurations": [configuration],
+                    },
+                }
+            ]
+        },
+        "securityProfile": {"encryptionAtHost": True},
+    }
+    properties = {
+        "provisioningState": "Succeeded",
+        "uniqueId": guid(resource_id),
+        "timeCreated": CREATED,
+        "orchestrationMode": "Uniform",
+        "overprovision": False,
+        "singlePlacementGroup": False,
+        "upgradePolicy": {"mode": "Manual"},
+        "virtualMachineProfile": profile,
+    }
+    sku = {"name": "Standard_D3_v2", "tier": "Standard", "capacity": capacity}
+    return resource(resource_id, properties, location=group.location, sku=sku)

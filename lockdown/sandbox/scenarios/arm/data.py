@@ -1,0 +1,173 @@
+"""Where data is kept: storage accounts, databases, key vaults.
+
+Each builder writes what the provider returns for a resource made with no network options at all; ``closed`` and
+the keywords add to it. An option that the provider leaves out of an answer is left out here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, child, resource
+from lockdown.sandbox.scenarios.identifiers import guid
+from lockdown.sandbox.scenarios.scenario import Document
+
+OPEN_RULES = {"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []}
+CLOSED_RULES = {"bypass": "None", "defaultAction": "Deny", "ipRules": [], "virtualNetworkRules": []}
+
+CONTAINERS = (
+    "workflows",
+    "inputs",
+    "outputs",
+    "configuration",
+    "cromwell-executions",
+    "cromwell-workflow-logs",
+    "tes-internal",
+)
+"""The blob containers of a Cromwell on Azure account."""
+
+
+def storage_account(
+    group: Group,
+    name: str,
+    *,
+    connections: Sequence[dict[str, Any]] = (),
+    rules: dict[str, Any] | None = None,
+    **properties: object,
+) -> Document:
+    """Return a StorageV2 account; ``properties`` are added to what the provider returns by default."""
+    resource_id = group.resource("Microsoft.Storage/storageAccounts", name)
+    enabled = {"enabled": True, "lastEnabledTime": CREATED, "keyType": "Account"}
+    body = {
+        "provisioningState": "Succeeded",
+        "creationTime": CREATED,
+        "keyCreationTime": {"key1": CREATED, "key2": CREATED},
+        "privateEndpointConnections": list(connections),
+        "networkAcls": dict(OPEN_RULES if rules is None else rules),
+        "supportsHttpsTrafficOnly": True,
+        "encryption": {"keySource": "Microsoft.Storage", "services": {"blob": dict(enabled), "file": dict(enabled)}},
+        "accessTier": "Hot",
+        "primaryLocation": group.location,
+        "statusOfPrimary": "available",
+        "primaryEndpoints": {
+            service: f"https://{name}.{service}.core.windows.net/" for service in ("blob", "dfs", "file", "queue")
+        },
+        **properties,
+    }
+    sku = {"name": "Standard_LRS", "tier": "Standard"}
+    return resource(resource_id, body, location=group.location, sku=sku, kind="StorageV2")
+
+
+def blob_containers(account: Document, names: Sequence[str] = CONTAINERS) -> list[Document]:
+    """Return the blob service of an account and its containers, none of them public."""
+    service = child(account, "blobServices", "default", {"cors": {"corsRules": []}})
+    body = {"publicAccess": "None", "leaseStatus": "Unlocked", "leaseState": "Available", "lastModifiedTime": CREATED}
+    return [service, *(child(service, "containers", name, body) for name in names)]
+
+
+def key_vault(
+    group: Group, name: str, tenant: str, *, connections: Sequence[dict[str, Any]] = (), **properties: object
+) -> Document:
+    """Return a standard vault; ``properties`` are added to what the provider returns by default."""
+    body: dict[str, Any] = {
+        "provisioningState": "Succeeded",
+        "sku": {"family": "A", "name": "standard"},
+        "tenantId": tenant,
+        "accessPolicies": [],
+        "enabledForDeployment": False,
+        "enableSoftDelete": True,
+        "softDeleteRetentionInDays": 90,
+        "vaultUri": f"https://{name}.vault.azure.net/",
+        **properties,
+    }
+    if connections:
+        body["privateEndpointConnections"] = list(connections)
+    return resource(group.resource("Microsoft.KeyVault/vaults", name), body, location=group.location)
+
+
+def postgres_server(
+    group: Group,
+    name: str,
+    network: dict[str, Any],
+    *,
+    version: str = "16",
+    connections: Sequence[dict[str, Any]] = (),
+    **properties: object,
+) -> Document:
+    """Return a PostgreSQL flexible server as Cromwell on Azure sizes it.
+
+    Args:
+        group: where it goes.
+        name: its name.
+        network: ``delegatedSubnetResourceId`` and ``privateDnsZoneArmResourceId``, or ``publicNetworkAccess``.
+        version: PostgreSQL's major version.
+        connections: private endpoint connections (never with a delegated subnet).
+        properties: further properties, such as ``authConfig``.
+    """
+    body: dict[str, Any] = {
+        "administratorLogin": "coa_admin",
+        "version": version,
+        "state": "Ready",
+        "fullyQualifiedDomainName": f"{name}.postgres.database.azure.com",
+        "storage": {"storageSizeGB": 128, "autoGrow": "Disabled", "type": "Premium_LRS", "tier": "P10"},
+        "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
+        "network": dict(network),
+        "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
+        "authConfig": {"activeDirectoryAuth": "Disabled", "passwordAuth": "Enabled"},
+        "dataEncryption": {"type": "SystemManaged"},
+        "replicationRole": "Primary",
+        **properties,
+    }
+    if connections:
+        body["privateEndpointConnections"] = list(connections)
+    resource_id = group.resource("Microsoft.DBforPostgreSQL/flexibleServers", name)
+    sku = {"name": "Standard_B2s", "tier": "Burstable"}
+    return resource(resource_id, body, location=group.location, sku=sku)
+
+
+def postgres_database(server: Document, name: str) -> Document:
+    """Return a database of a PostgreSQL flexible server."""
+    return child(server, "databases", name, {"charset": "UTF8", "collation": "en_US.utf8"})
+
+
+def mysql_server(
+    group: Group, name: str, network: dict[str, Any], *, connections: Sequence[dict[str, Any]] = ()
+) -> Document:
+    """Return a MySQL flexible server; ``network`` is as for PostgreSQL, its zone under ``privateDnsZoneResourceId``."""
+    body = {
+        "administratorLogin": "admin_user",
+        "version": "8.0.21",
+        "state": "Ready",
+        "fullyQualifiedDomainName": f"{name}.mysql.database.azure.com",
+        "storage": {"storageSizeGB": 64, "iops": 492, "autoGrow": "Enabled"},
+        "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
+        "network": dict(network),
+        "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
+        "privateEndpointConnections": list(connections),
+        "replicationRole": "None",
+    }
+    resource_id = group.resource("Microsoft.DBforMySQL/flexibleServers", name)
+    sku = {"name": "Standard_D2ds_v4", "tier": "GeneralPurpose"}
+    return resource(resource_id, body, location=group.location, sku=sku)
+
+
+def cosmos_account(
+    group: Group, name: str, *, connections: Sequence[dict[str, Any]] = (), **properties: object
+) -> Document:
+    """Return a Cosmos DB account for SQL; ``properties`` are added to what the provider returns by default."""
+    resource_id = group.resource("Microsoft.DocumentDB/databaseAccounts", name)
+    body = {
+        "provisioningState": "Succeeded",
+        "documentEndpoint": f"https://{name}.documents.azure.com:443/",
+        "instanceId": guid(resource_id),
+        "databaseAccountOfferType": "Standard",
+        "consistencyPolicy": {"defaultConsistencyLevel": "Session"},
+        "capabilities": [],
+        "ipRules": [],
+        "isVirtualNetworkFilterEnabled": False,
+        "virtualNetworkRules": [],
+        "privateEndpointConnections": list(connections),
+        "disableLocalAuth": True,
+        "minimalTlsVersion": "Tls12",
+        **properties,
+    }
+    return resource(resource_id, body, location=group.location, kind="GlobalDocumentDB")

@@ -1,0 +1,140 @@
+"""What every Cromwell on Azure environment has in common: its groups, its names, its cluster's node group.
+
+Source: the 6.0.0 deployer of microsoft/CromwellOnAzure, and what AKS makes for a private cluster.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lockdown.sandbox.scenarios.arm.cluster import agent_pool, issuer, managed_cluster
+from lockdown.sandbox.scenarios.arm.compute import scale_set
+from lockdown.sandbox.scenarios.arm.data import postgres_database, postgres_server
+from lockdown.sandbox.scenarios.arm.edge import load_balancer
+from lockdown.sandbox.scenarios.arm.envelope import LOCATION, Group
+from lockdown.sandbox.scenarios.arm.network import security_group
+from lockdown.sandbox.scenarios.arm.platform import federated_credential
+from lockdown.sandbox.scenarios.arm.private_link import Link, Member, endpoint_interface, private_endpoint
+from lockdown.sandbox.scenarios.identifiers import digits, guid
+from lockdown.sandbox.scenarios.scenario import Document
+
+NETWORK = "vnet-genomics"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one environment stands.
+
+    Attributes:
+        scenario: the scenario's name; every generated id and name follows from it and from ``tenant``.
+        tenant: the Entra tenant's id.
+    """
+
+    scenario: str
+    tenant: str
+
+    @property
+    def subscription(self) -> str:
+        """The id of its one subscription."""
+        return guid(self.scenario, self.tenant)
+
+    @property
+    def base(self) -> str:
+        """What the names of its services begin with: ``coa`` and eight digits, as the deployer makes them."""
+        return "coa" + digits(self.scenario, "base")
+
+    @property
+    def network_group(self) -> Group:
+        """The resource group of the virtual network, which is there before Cromwell on Azure is."""
+        return Group(self.subscription, "genomics-network")
+
+    @property
+    def group(self) -> Group:
+        """The resource group that Cromwell on Azure is deployed to."""
+        return Group(self.subscription, "genomics-coa")
+
+    @property
+    def node_group(self) -> Group:
+        """The resource group that AKS makes for its nodes."""
+        return Group(self.subscription, f"MC_{self.group.name}_{self.base}_{LOCATION}")
+
+    @property
+    def network_id(self) -> str:
+        """The id of the virtual network."""
+        return self.network_group.resource("Microsoft.Network/virtualNetworks", NETWORK)
+
+    @property
+    def cluster_id(self) -> str:
+        """The id of the AKS cluster, as others than AKS write it."""
+        return self.group.resource("Microsoft.ContainerService/managedClusters", self.base)
+
+    @property
+    def load_balancer_id(self) -> str:
+        """The id of the load balancer that AKS makes for what leaves the cluster."""
+        return self.node_group.resource("Microsoft.Network/loadBalancers", "kubernetes")
+
+    def subnet(self, name: str) -> str:
+        """Return the id of a subnet of the virtual network."""
+        return f"{self.network_id}/subnets/{name}"
+
+
+def server_api(site: Site, zone: str, address: str) -> Link:
+    """Return the private endpoint that AKS makes for the cluster's own API, in the nodes' subnet."""
+    record = f"{site.base}-{digits(site.scenario, 'api')}"
+    member = Member("management", f"{record}.{zone}", address, zone, record)
+    return Link(site.node_group, "kube-apiserver", site.cluster_id, "management", site.subnet("vmsubnet"), (member,))
+
+
+def cluster(site: Site, identity: Document, api: Link, network: dict[str, Any], **properties: object) -> Document:
+    """Return the private cluster, with one pool of two nodes in vmsubnet."""
+    return managed_cluster(
+        site.group,
+        site.base,
+        site.node_group,
+        [agent_pool("nodepool1", site.subnet("vmsubnet"))],
+        identity=identity,
+        networkProfile=network,
+        privateFQDN=api.members[0].fqdn,
+        **properties,
+    )
+
+
+def pod_credential(site: Site, identity: Document) -> Document:
+    """Return the credential by which TES and the trigger service act as the environment's identity."""
+    subject = f"system:serviceaccount:coa:{identity['name']}-sa"
+    return federated_credential(identity, "coaFederatedIdentity", issuer(site.group, site.cluster_id), subject)
+
+
+def nodes(
+    site: Site,
+    api: Link,
+    frontend: dict[str, Any],
+    *,
+    balancer: str,
+    frontend_name: str,
+    pool: str,
+    ports: Sequence[int],
+) -> Iterator[Document]:
+    """Yield the node group and what AKS puts in it; ``frontend`` and the rest are those of its load balancer."""
+    group = site.node_group
+    number = str(int(digits(site.scenario, "pool"), 16))[:8]
+    yield group.document(managed_by=site.cluster_id)
+    yield security_group(group, f"aks-agentpool-{number}-nsg", [])
+    yield load_balancer(group, balancer, frontend, frontend_name=frontend_name, pool=pool, ports=ports)
+    pools = (group.resource("Microsoft.Network/loadBalancers/backendAddressPools", balancer, pool),)
+    yield scale_set(group, f"aks-nodepool1-{number}-vmss", site.subnet("vmsubnet"), pools=pools)
+    yield private_endpoint(api, names_managed=False)
+    yield endpoint_interface(api)
+
+
+def database_server(site: Site, zone: Document, *, version: str, **network: object) -> Iterator[Document]:
+    """Yield the PostgreSQL server in its delegated subnet, and the databases of Cromwell and TES."""
+    injected = {
+        "delegatedSubnetResourceId": site.subnet("sqlsubnet"),
+        "privateDnsZoneArmResourceId": zone["id"],
+        **network,
+    }
+    server = postgres_server(site.group, f"{site.base}-pg", injected, version=version)
+    yield server
+    yield postgres_database(server, "cromwell_db")
+    yield postgres_database(server, "tes_db")
