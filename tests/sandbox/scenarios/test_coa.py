@@ -1,0 +1,142 @@
+"""The two Cromwell on Azure environments: what the stock one leaves open, what the private one closes."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lockdown.sandbox.scenarios import Document, build
+
+TENANT = "7a1f2c52-43a6-4f0e-9c53-9d6f0b0a7d41"
+EXPECTED = Path(__file__).parents[2] / "expected" / "coa-stock.yaml"
+
+
+def documents(name: str) -> list[Document]:
+    return list(build(name, tenant=TENANT, options={}).documents)
+
+
+def only(found: list[Document], resource_type: str) -> Document:
+    (document,) = (item for item in found if item["type"].lower() == resource_type.lower())
+    return document
+
+
+def count(found: list[Document], resource_type: str) -> int:
+    return sum(item["type"].lower() == resource_type.lower() for item in found)
+
+
+def test_stock_leaves_storage_as_the_provider_makes_it() -> None:
+    account = only(documents("coa-stock"), "Microsoft.Storage/storageAccounts")["properties"]
+
+    assert not {"publicNetworkAccess", "minimumTlsVersion", "allowBlobPublicAccess"} & set(account)
+    assert account["networkAcls"]["defaultAction"] == "Allow"
+    assert account["allowSharedKeyAccess"] is True
+    assert account["privateEndpointConnections"] == []
+
+
+def test_stock_leaves_batch_and_the_registry_public() -> None:
+    found = documents("coa-stock")
+    batch = only(found, "Microsoft.Batch/batchAccounts")["properties"]
+
+    assert batch["publicNetworkAccess"] == "Enabled"
+    assert batch["autoStorage"]["authenticationMode"] == "StorageKeys"
+    assert only(found, "Microsoft.ContainerRegistry/registries")["sku"]["name"] == "Standard"
+
+
+def test_stock_gives_the_vault_an_endpoint_and_a_hand_written_record() -> None:
+    found = documents("coa-stock")
+    vault = only(found, "Microsoft.KeyVault/vaults")["properties"]
+    record = next(item for item in found if item["type"].endswith("/A") and "vaultcore" in item["id"])
+
+    assert "publicNetworkAccess" not in vault
+    assert vault["networkAcls"]["defaultAction"] == "Deny"
+    assert len(vault["privateEndpointConnections"]) == 1
+    assert "metadata" not in record["properties"]
+    assert count(found, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups") == 0
+
+
+def test_stock_leaves_the_jumpbox_on_the_internet() -> None:
+    found = documents("coa-stock")
+    guard = next(item for item in found if item["name"] == "jumpboxNSG")
+    card = next(item for item in found if item["name"] == "jumpboxVMNic")
+    opened = [item["properties"] for item in guard["properties"]["securityRules"]]
+
+    assert {(rule["access"], rule["sourceAddressPrefix"], rule["destinationPortRange"]) for rule in opened} == {
+        ("Allow", "*", "22")
+    }
+    assert "publicIPAddress" in card["properties"]["ipConfigurations"][0]["properties"]
+
+
+def test_stock_cluster_is_private_but_leaves_through_a_public_load_balancer() -> None:
+    found = documents("coa-stock")
+    cluster = only(found, "Microsoft.ContainerService/managedClusters")["properties"]
+    balancer = only(found, "Microsoft.Network/loadBalancers")
+
+    assert cluster["apiServerAccessProfile"]["enablePrivateCluster"] is True
+    assert cluster["networkProfile"]["outboundType"] == "loadBalancer"
+    assert balancer["name"] == "kubernetes"
+    assert balancer["properties"]["loadBalancingRules"] == []
+    assert len(balancer["properties"]["outboundRules"]) == 1
+
+
+def test_private_has_one_public_address_the_firewalls() -> None:
+    found = documents("coa-private")
+    address = only(found, "Microsoft.Network/publicIPAddresses")
+    firewall = only(found, "Microsoft.Network/azureFirewalls")
+    config = yaml.safe_load(build("coa-private", tenant=TENANT, options={}).config)
+
+    assert address["properties"]["ipConfiguration"]["id"].startswith(firewall["id"])
+    assert config["boundary"]["egressAddresses"] == [f"{address['properties']['ipAddress']}/32"]
+
+
+def test_private_routes_the_nodes_through_the_firewall() -> None:
+    found = documents("coa-private")
+    firewall = only(found, "Microsoft.Network/azureFirewalls")["properties"]["ipConfigurations"][0]["properties"]
+    route = only(found, "Microsoft.Network/routeTables")["properties"]["routes"][0]["properties"]
+    network = only(found, "Microsoft.Network/virtualNetworks")["properties"]
+    routed = {item["name"] for item in network["subnets"] if "routeTable" in item["properties"]}
+
+    assert (route["addressPrefix"], route["nextHopIpAddress"]) == ("0.0.0.0/0", firewall["privateIPAddress"])
+    assert routed == {"vmsubnet", "batchsubnet"}
+    assert all(item["properties"]["defaultOutboundAccess"] is False for item in network["subnets"])
+
+
+@pytest.mark.parametrize(
+    "resource_type",
+    [
+        "Microsoft.Storage/storageAccounts",
+        "Microsoft.Batch/batchAccounts",
+        "Microsoft.ContainerRegistry/registries",
+        "Microsoft.KeyVault/vaults",
+        "Microsoft.ContainerService/managedClusters",
+    ],
+)
+def test_private_closes_every_service(resource_type: str) -> None:
+    assert only(documents("coa-private"), resource_type)["properties"]["publicNetworkAccess"] == "Disabled"
+
+
+def test_private_has_no_machine_and_no_dnat() -> None:
+    found = documents("coa-private")
+    rules = only(found, "Microsoft.Network/firewallPolicies/ruleCollectionGroups")["properties"]["ruleCollections"]
+
+    assert count(found, "Microsoft.Compute/virtualMachines") == 0
+    assert {item["action"]["type"] for item in rules} == {"Allow"}
+
+
+def test_the_expected_results_speak_of_resources_that_exist() -> None:
+    scenario = build("coa-stock", tenant=TENANT, options={})
+    ((subscription, _),) = scenario.subscriptions
+    ids = {document["id"].lower() for document in scenario.documents} | {f"/subscriptions/{subscription}"}
+    expected = yaml.safe_load(EXPECTED.read_text("utf-8"))
+
+    for result in expected["results"]:
+        assert result["resource"].format(subscription=subscription).lower() in ids
+        assert result["source"]
+
+
+def test_the_expected_results_cover_thirty_policies_once_each() -> None:
+    expected = yaml.safe_load(EXPECTED.read_text("utf-8"))
+    keys = [(item["policy"], item["resource"], item["part"]) for item in expected["results"]]
+
+    assert len(keys) == len(set(keys))
+    assert len({policy for policy, _, _ in keys} | set(expected["notObserved"])) == 30
+    assert not {policy for policy, _, _ in keys} & set(expected["notObserved"])

@@ -1,0 +1,155 @@
+"""Every scenario is made of documents that Azure Resource Manager could have returned."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from lockdown.errors import UsageError
+from lockdown.sandbox.scenarios import NAMES, Document, Scenario, build
+
+TENANT = "7a1f2c52-43a6-4f0e-9c53-9d6f0b0a7d41"
+FOREIGN = "/subscriptions/00000000-0000-4000-8000-00000000f0e1/"
+SMALL = {"tenant": {"resources": "700", "subscriptions": "3", "faults": "10"}}
+ID = re.compile(r"/subscriptions/[0-9a-f-]{36}/resource[Gg]roups/[^/]+/providers/[A-Za-z.]+(/[A-Za-z]+/[^/]+)+")
+
+
+@pytest.fixture(params=NAMES)
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    return build(request.param, tenant=TENANT, options=SMALL.get(request.param, {}))
+
+
+def every_id(value: Any) -> Iterator[str]:
+    """Yield every resource id that stands anywhere in a document."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from every_id(key) if key.startswith("/") else ()
+            yield from every_id(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from every_id(item)
+    elif isinstance(value, str) and value.startswith("/subscriptions/"):
+        yield value
+
+
+def embedded_ids(value: Any) -> Iterator[str]:
+    """Yield the ids of a document and of the children that are embedded in it."""
+    if isinstance(value, dict):
+        if "id" in value and "name" in value:
+            yield value["id"]
+        for item in value.values():
+            yield from embedded_ids(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from embedded_ids(item)
+
+
+def test_ids_types_and_names_agree(scenario: Scenario) -> None:
+    for document in scenario.documents:
+        resource_id = document["id"]
+        if document["type"] == "Microsoft.Resources/resourceGroups":
+            assert resource_id.rpartition("/resourceGroups/")[2] == document["name"]
+            continue
+        assert ID.fullmatch(resource_id), resource_id
+        namespace, *rest = resource_id.rpartition("/providers/")[2].split("/")
+        assert document["type"] == "/".join([namespace, *rest[::2]])
+        assert document["name"] == rest[-1]
+
+
+def test_every_document_has_properties_and_an_api_version(scenario: Scenario) -> None:
+    for document in scenario.documents:
+        assert document["properties"]
+        assert re.fullmatch(r"\d{4}-\d{2}-\d{2}(-preview)?", document["_apiVersion"])
+        if "location" in document:
+            assert isinstance(document["tags"], dict)
+
+
+def test_ids_are_unique_whatever_their_casing(scenario: Scenario) -> None:
+    ids = [document["id"].lower() for document in scenario.documents]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_parents_come_before_their_children(scenario: Scenario) -> None:
+    seen = {f"/subscriptions/{subscription}" for subscription, _ in scenario.subscriptions}
+    for document in scenario.documents:
+        key = document["id"].lower()
+        head, marker, tail = key.rpartition("/providers/")
+        nested = tail.split("/")[:-2] if marker else []
+        parent = f"{head}/providers/{'/'.join(nested)}" if len(nested) > 1 else head
+        parent = parent or key.rpartition("/resourcegroups/")[0]
+        assert parent in seen, key
+        seen.add(key)
+
+
+def test_whatever_is_pointed_at_exists(scenario: Scenario) -> None:
+    documents = list(scenario.documents)
+    known = {found.lower() for document in documents for found in embedded_ids(document)}
+    known |= {f"/subscriptions/{subscription}" for subscription, _ in scenario.subscriptions}
+
+    for document in documents:
+        for pointed in every_id({key: value for key, value in document.items() if key != "id"}):
+            assert pointed.lower() in known or pointed.startswith(FOREIGN), (document["id"], pointed)
+
+
+def test_two_sandboxes_agree_on_everything(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.params["scenario"]
+    again = build(name, tenant=TENANT, options=SMALL.get(name, {}))
+
+    assert [json.dumps(document) for document in scenario.documents] == [json.dumps(item) for item in again.documents]
+    assert (scenario.config, scenario.subscriptions) == (again.config, again.subscriptions)
+
+
+def test_documents_can_be_read_twice(scenario: Scenario) -> None:
+    assert list(scenario.documents) == list(scenario.documents)
+
+
+def test_another_tenant_has_other_subscriptions(request: pytest.FixtureRequest, scenario: Scenario) -> None:
+    name = request.node.callspec.params["scenario"]
+    other = build(name, tenant="00000000-0000-0000-0000-000000000001", options=SMALL.get(name, {}))
+
+    assert not {key for key, _ in scenario.subscriptions} & {key for key, _ in other.subscriptions}
+
+
+def test_the_configuration_names_the_scope_and_the_boundary(scenario: Scenario) -> None:
+    config = yaml.safe_load(scenario.config)
+    ids = {document["id"] for document in scenario.documents}
+
+    assert config["scope"]["subscriptions"] == [key for key, _ in scenario.subscriptions]
+    assert config["boundary"]["subscriptions"] == [key for key, _ in scenario.subscriptions]
+    assert set(config["boundary"]["virtualNetworks"]) <= ids
+    assert config["waivers"] == []
+
+
+def test_empty_holds_one_subscription_and_nothing_else() -> None:
+    scenario = build("empty", tenant=TENANT, options={})
+
+    assert len(scenario.subscriptions) == 1
+    assert list(scenario.documents) == []
+
+
+def test_an_unknown_scenario_names_those_that_exist() -> None:
+    with pytest.raises(UsageError, match="'nowhere'") as raised:
+        build("nowhere", tenant=TENANT, options={})
+
+    assert all(name in raised.value.next_step for name in NAMES)
+
+
+def test_an_unknown_option_names_those_that_exist() -> None:
+    with pytest.raises(UsageError, match="no option 'size'") as raised:
+        build("tenant", tenant=TENANT, options={"size": "3"})
+
+    assert "resources" in raised.value.next_step
+
+
+def _child(document: Document) -> bool:
+    return "location" not in document
+
+
+def test_only_children_lack_a_location(scenario: Scenario) -> None:
+    for document in scenario.documents:
+        levels = document["id"].rpartition("/providers/")[2].count("/")
+        assert not _child(document) or levels > 2, document["id"]
