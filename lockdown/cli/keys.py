@@ -1,0 +1,31 @@
+"""lockdown keys: make a signing key for a laboratory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("keys")
+def command() -> None:
+    """Make signing keys."""
+
+
+@command.command("generate")
+@click.option("--out", "out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where to put it.")
+def generate(out: Path) -> None:
+    """Make a key pair and a trust root for tests and laboratories.
+
+    Writes private.pem (readable by you alone), public.pem and trust-root.json. Nothing is overwritten. Whoever reads
+    private.pem can sign as you, and the trust root says that it is a laboratory's: for real evidence, use a key in a
+    service that never hands it out.
+    """
+    from lockdown.evidence import keys
+
+    keys.generate(out)
+    signer = keys.load_signer(f"file:{out / keys.PRIVATE}")
+    click.echo(f"Key {signer.key_id} (ES256), for a laboratory.", err=True)
+    click.echo(f"Sign with    --key file:{out / keys.PRIVATE}", err=True)
+    click.echo(f"Verify with  --trust {out / keys.TRUST_ROOT}", err=True)
+    click.echo(out / keys.TRUST_ROOT)

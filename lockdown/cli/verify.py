@@ -1,0 +1,122 @@
+"""lockdown verify: check the evidence of a run, offline."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockdown.cli import visible
+from lockdown.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from lockdown.evidence.ledger import Check
+    from lockdown.evidence.trust import TrustRoot
+    from lockdown.evidence.verify import Verification
+
+_COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
+_MEANING = {
+    3: "TAMPERED: it is not what was signed",
+    4: "NOT TRUSTED: no key or source that is trusted stands behind it",
+    5: "INCOMPLETE: genuine, but it does not cover its scope",
+    6: "TIME NOT PROVEN",
+}
+_LABORATORY = "This is a LABORATORY trust root: what it vouches for is not evidence of a real environment."
+
+
+@click.command("verify")
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--trust", metavar="FILE", type=click.Path(path_type=Path), help="The trust root; obtain it apart from RUN."
+)
+@click.option("--replay", is_flag=True, help="Also judge the snapshot again and compare the results.")
+@click.option("--allow-partial", is_flag=True, help="Accept a run that could not read everything in its scope.")
+@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+@click.option("--quiet", is_flag=True, help="Print only what failed, and the outcome.")
+def command(run: Path, trust: Path | None, *, replay: bool, allow_partial: bool, as_json: bool, quiet: bool) -> Exit:
+    """Check that RUN is what a trusted key signed.
+
+    Exits 0 if every check passed, 3 if something was changed, 4 if nobody who is trusted signed it (also without
+    --trust), 6 if its time is not proven, 5 if it does not cover its scope.
+    """
+    from lockdown.evidence.files import DirectoryFiles
+    from lockdown.evidence.verify import verify
+
+    directory = _run_directory(run)
+    found = verify(
+        DirectoryFiles(directory),
+        _trust_root(trust, directory),
+        now=datetime.now(UTC),
+        allow_partial=allow_partial,
+        replay=(lambda: _differences(directory)) if replay else None,
+    )
+    if as_json:
+        click.echo(json.dumps(_document(run, found), indent=2))
+    else:
+        _print(found, quiet=quiet)
+    return found.exit_code
+
+
+def _run_directory(run: Path) -> Path:
+    if not run.is_dir():
+        what = "is not a directory" if run.exists() else "does not exist"
+        raise UsageError(f"{run} {what}.", "Name a directory that lockdown audit wrote.")
+    return run.resolve()
+
+
+def _trust_root(trust: Path | None, directory: Path) -> TrustRoot | None:
+    if trust is None:
+        return None
+    from lockdown.evidence.trust import load
+
+    if trust.resolve().is_relative_to(directory):
+        raise UsageError(
+            f"The trust root {trust} lies in the run that it is to judge.",
+            "Obtain it from the organisation that signs, apart from the run.",
+        )
+    return load(trust)
+
+
+def _differences(directory: Path) -> tuple[str, ...]:
+    from lockdown.run import replay
+
+    again = replay(directory)
+    return () if again.identical else (again.differences or ("the results differ",))
+
+
+def _document(run: Path, found: Verification) -> dict[str, object]:
+    return {
+        "run": str(run),
+        "verified": found.exit_code == 0,
+        "exitCode": int(found.exit_code),
+        "laboratory": found.lab,
+        "keyId": found.key_id,
+        "runId": found.run.run_id if found.run else None,
+        "outcome": found.run.outcome if found.run else None,
+        "checks": [{"name": check.name, "mark": check.mark, "detail": check.detail} for check in found.checks],
+    }
+
+
+def _print(found: Verification, *, quiet: bool) -> None:
+    for check in found.checks:
+        if not quiet or check.mark == "failed":
+            click.echo(_line(check))
+    if found.lab:
+        click.secho(_LABORATORY, fg="yellow", bold=True)
+    if found.exit_code == 0 and found.run is not None:
+        outcome = f"run {_shown(found.run.run_id)} ({found.run.outcome}, source {found.run.source})"
+        click.secho(f"VERIFIED: {outcome}, signed by {found.key_id}", fg="green", bold=True)
+    else:
+        click.secho(f"NOT VERIFIED. {_MEANING[found.exit_code]}.", fg="red", bold=True)
+
+
+def _line(check: Check) -> str:
+    mark = click.style(f"{check.mark:<8}", fg=_COLOURS[check.mark])
+    return f"{mark} {check.name:<17} {_shown(check.detail)}"
+
+
+def _shown(text: str) -> str:
+    return visible(text).replace("\n", "\\n")

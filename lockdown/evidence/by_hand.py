@@ -1,0 +1,55 @@
+"""VERIFY.txt: how to check a run with jq, base64, openssl and sha256sum alone."""
+
+from __future__ import annotations
+
+SIGNED = """\
+This is a sealed run of lockdown. To check it without lockdown, you need jq, base64, openssl, sha256sum, a POSIX shell,
+and the signer's public key, obtained from the signer's organisation and never together with this run.
+
+Set KEY to the file of that key, and run the rest from the directory that holds this file:
+
+  export KEY=/path/to/public.pem
+
+1. The fingerprint of the key. Compare it with the one that the organisation publishes.
+
+  openssl pkey -pubin -in "$KEY" -outform DER | sha256sum
+
+2. The two signatures. Each must print "Verified OK".
+
+  work=$(mktemp -d)
+  for e in run/run.dsse.json seal/bundle.dsse.json; do
+    n=$(basename "$e" .dsse.json)
+    t=$(jq -r .payloadType "$e")
+    jq -r .payload "$e" | base64 -d > "$work/$n"
+    { printf 'DSSEv1 %s %s %s ' "${#t}" "$t" "$(wc -c < "$work/$n" | tr -d ' ')"; cat "$work/$n"; } > "$work/$n.signed"
+    jq -r '.signatures[0].sig' "$e" | base64 -d > "$work/$n.sig"
+    openssl dgst -sha256 -verify "$KEY" -signature "$work/$n.sig" "$work/$n.signed"
+  done
+
+3. The list of digests is the signed one, and belongs to this run. Both must print "OK".
+
+  jq -r '.subject[] | .digest.sha256 + "  " + .name' "$work/bundle" | sha256sum -c -
+  echo "$(jq -r .predicate.runPayload.sha256 "$work/bundle")  $work/run" | sha256sum -c -
+
+4. Every file is as listed, and none was added. The last command must print nothing.
+
+  sha256sum -c SHA256SUMS
+  jq -r '.subject[] | .digest.sha256 + "  " + .name' "$work/run" | sha256sum -c -
+  find . ! -type d ! -path './seal/*' ! -path ./SHA256SUMS | cut -c3- > "$work/found"
+  cut -c67- SHA256SUMS | sort "$work/found" - | uniq -u
+
+5. What the signer says was found, where, and whether that was everything.
+
+  jq .predicate "$work/run"
+
+These commands prove that nothing changed since somebody with that key signed it. Whether to believe the signer, and
+when it was signed, they do not prove: the times are the signer's own claim.
+"""
+
+UNSIGNED = """\
+This is a run of lockdown that nobody signed. Anybody can have changed it together with its digests, so it is no
+evidence. What can be checked is that it is intact since SHA256SUMS was written. Run this from the directory that holds
+this file:
+
+  sha256sum -c SHA256SUMS
+"""

@@ -1,0 +1,156 @@
+"""The files of a run as a verifier sees them, and how new ones are put beside them.
+
+A verifier needs only names and bytes, so that a directory, an archive and a dictionary are checked by the same code.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lockdown.errors import TamperedError, ToolError
+
+RESULTS, RUN, SUMS, BY_HAND, BUNDLE = (
+    "results/results.json",
+    "run/run.dsse.json",
+    "SHA256SUMS",
+    "VERIFY.txt",
+    "seal/bundle.dsse.json",
+)
+SIGNED_FOLDERS = ("inputs/", "policies/", "results/")
+SEAL_FOLDER = "seal/"
+_NAME = re.compile(r"[a-z0-9._/-]+")
+
+
+class Files(Protocol):
+    """The files of one run, by name relative to its root with ``/`` between the parts."""
+
+    def names(self) -> Iterable[str]:
+        """Return every file name. Raises TamperedError where something is neither a plain file nor a folder."""
+
+    def open(self, name: str) -> io.BufferedIOBase:
+        """Open one of ``names()``. Raises TamperedError if it is no longer there."""
+
+
+@dataclass(frozen=True)
+class MemoryFiles:
+    """Files held in memory."""
+
+    contents: Mapping[str, bytes]
+
+    def names(self) -> Iterable[str]:
+        """Return every name."""
+        return self.contents.keys()
+
+    def open(self, name: str) -> io.BufferedIOBase:
+        """Return the file called ``name``."""
+        return io.BytesIO(self.contents[name])
+
+
+@dataclass(frozen=True)
+class DirectoryFiles:
+    """The files below a directory. Links are never followed, not even ones that appear between two calls."""
+
+    root: Path
+
+    def names(self) -> Iterator[str]:
+        """Yield every file name; folders are walked, anything else is refused."""
+        folders = [""]
+        while folders:
+            prefix = folders.pop()
+            try:
+                with os.scandir(self.root / prefix) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                raise ToolError(f"{self.root / prefix} cannot be listed: {error.strerror}.") from error
+            for entry in found:
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(name + "/")
+                elif entry.is_file(follow_symlinks=False):
+                    yield name
+                else:
+                    raise TamperedError(f"{name!a} is a link or a special file; a run holds plain files only.")
+
+    def open(self, name: str) -> io.BufferedIOBase:
+        """Open a plain file, refusing a link in any part of its name."""
+        try:
+            return os.fdopen(_opened(self.root, name.split("/")), "rb")
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR}:
+                raise TamperedError(f"{name!a} changed while the run was being read.") from error
+            raise ToolError(f"{name!a} cannot be read: {error.strerror}.") from error
+
+
+def read(files: Files, name: str) -> bytes:
+    """Return the whole of a file that is known to be small: an envelope, the list of digests."""
+    with files.open(name) as file:
+        return file.read()
+
+
+def digest(files: Files, name: str) -> str:
+    """Return the SHA-256 of a file of any size, in hex."""
+    with files.open(name) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plain_names(names: Iterable[str]) -> frozenset[str]:
+    """Return the names, each proven to need no escaping anywhere.
+
+    Raises:
+        TamperedError: a name, other than SHA256SUMS and VERIFY.txt, has characters besides
+            ``a-z 0-9 . _ / -``, or an empty, ``.`` or ``..`` part.
+    """
+    found = frozenset(names)
+    for name in sorted(found - {SUMS, BY_HAND}):
+        if not _NAME.fullmatch(name) or not {"", ".", ".."}.isdisjoint(name.split("/")):
+            raise TamperedError(f"The file name {name!a} is not one that a run can have (a-z 0-9 . _ - and / only).")
+    return found
+
+
+def signed_names(names: Iterable[str]) -> list[str]:
+    """Return the names that a run statement covers, in order."""
+    return sorted(name for name in names if name.startswith(SIGNED_FOLDERS))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file completely or not at all.
+
+    Raises:
+        ToolError: the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".writing-{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise ToolError(f"{path} could not be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _opened(root: Path, parts: list[str]) -> int:
+    # Part by part, so that a folder swapped for a link between listing and reading is noticed too.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(root, flags | os.O_DIRECTORY)
+    for part in parts:
+        outer = descriptor
+        try:
+            descriptor = os.open(part, flags | os.O_NOFOLLOW, dir_fd=outer)
+        finally:
+            os.close(outer)
+    return descriptor

@@ -1,0 +1,191 @@
+"""The trust root: which keys, sources and hosts a verifier accepts. It comes from elsewhere than any run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from lockdown import strict
+from lockdown.errors import TamperedError, UntrustedError, UsageError
+from lockdown.evidence import es256
+from lockdown.evidence.dsse import Envelope
+from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE, AuditRun
+from lockdown.evidence.times import Stamp, stamp
+from lockdown.model import Source
+
+MICROSOFT_HOSTS = (
+    "login.chinacloudapi.cn",
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "management.azure.com",
+    "management.chinacloudapi.cn",
+    "management.usgovcloudapi.net",
+)
+"""Resource Manager and authority of AzureCloud, AzureUSGovernment and AzureChinaCloud."""
+
+LIFETIME = timedelta(days=365)
+ANY_HOST = "*"
+_MAX_BYTES = 1024 * 1024
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class TrustedKey(_Strict):
+    """A public key and when it counts. The algorithm belongs to the key; nothing in an envelope chooses it."""
+
+    keyid: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the SubjectPublicKeyInfo DER.")
+    algorithm: Literal["ES256"]
+    pem: str = Field(description="The public key, SubjectPublicKeyInfo PEM.")
+    not_before: Stamp
+    not_after: Stamp
+    revoked_at: Stamp | None = None
+    reason: str | None = Field(default=None, description="Why it was revoked.")
+
+    @model_validator(mode="after")
+    def _named_by_its_digest(self) -> Self:
+        if es256.key_id(es256.public_key(self.pem)) != self.keyid:
+            raise ValueError("keyid is not the SHA-256 of the key in pem")
+        return self
+
+
+class TrustRoot(_Strict):
+    """What a verifier accepts."""
+
+    version: int = Field(ge=1)
+    expires: Stamp
+    lab: bool = Field(description="For a laboratory: its word is not evidence of a real environment.")
+    threshold: Literal[1]
+    keys: tuple[TrustedKey, ...] = Field(min_length=1)
+    sources: tuple[Source, ...] = Field(min_length=1)
+    hosts: tuple[str, ...] = Field(description="Exact host names, with port where it is not 443; * only in a lab root.")
+    predicate_types: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if ANY_HOST in self.hosts and not self.lab:
+            raise ValueError("only a laboratory trust root may allow any host")
+        if len({key.keyid for key in self.keys}) != len(self.keys):
+            raise ValueError("a key is listed twice")
+        return self
+
+    def check_current(self, now: datetime) -> None:
+        """Raise UntrustedError if the trust root itself has expired."""
+        if stamp(now) > self.expires:
+            raise UntrustedError(f"The trust root expired at {self.expires}.", "Obtain its next version.")
+
+    def check_signature(self, envelope: Envelope, *, name: str, now: datetime) -> TrustedKey:
+        """Return the key that signed an envelope.
+
+        Without a trusted timestamp nobody knows when a signature was made, so its key must be good at ``now``.
+
+        Raises:
+            TamperedError: a trusted key is named and did not sign this, or signed it and another is named.
+            UntrustedError: no trusted key signed it, or its key is expired, not yet valid or revoked.
+        """
+        claimed = next((key for key in self.keys if key.keyid == envelope.key_id), None)
+        signed = next((key for key in self.keys if _signed(key, envelope)), None)
+        if signed is None and claimed is None:
+            raise UntrustedError(f"{name} is signed by key {envelope.key_id}, which the trust root does not hold.")
+        if signed is None or signed is not claimed:
+            raise TamperedError(f"{name}: the signature is not by the key that it names, {envelope.key_id}.")
+        _check_validity(signed, now)
+        return signed
+
+    def check_predicate(self, kind: str) -> None:
+        """Raise UntrustedError unless the keys may make statements of this predicate type."""
+        if kind not in self.predicate_types:
+            raise UntrustedError(f"The trust root does not allow the predicate type {kind!a}.")
+
+    def check_origin(self, run: AuditRun) -> None:
+        """Raise UntrustedError unless source and hosts of a run are allowed."""
+        if run.source not in self.sources:
+            allowed = ", ".join(self.sources)
+            raise UntrustedError(f"The run's source is {run.source}; the trust root allows {allowed}.")
+        for host in (run.cloud.resource_manager, run.cloud.authority) if run.cloud else ():
+            if host not in self.hosts and ANY_HOST not in self.hosts:
+                raise UntrustedError(f"The run asked {host}, which is not a host that the trust root allows.")
+
+
+def load(path: Path) -> TrustRoot:
+    """Return the trust root in a file.
+
+    Raises:
+        UsageError: the file cannot be read.
+        UntrustedError: it is not a trust root, or contradicts itself.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"The trust root {path} cannot be read: {error.strerror}.", "Check --trust.") from error
+    return parse(data, name=str(path))
+
+
+def parse(data: bytes, *, name: str) -> TrustRoot:
+    """Return the trust root in ``data``.
+
+    Raises:
+        UntrustedError: it is not a trust root, or contradicts itself; the message names ``name`` and the field.
+    """
+    try:
+        value = strict.loads(data, name=name, max_bytes=_MAX_BYTES)
+        return TrustRoot.model_validate_json(strict.canonical(value))
+    except TamperedError as error:
+        raise UntrustedError(error.message, "Obtain the trust root again.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "it"
+        raise UntrustedError(f"{name} is not a trust root: {where}: {first['msg']}.") from error
+
+
+def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
+    """Return a first trust root for one key, good for a year.
+
+    A laboratory's allows every source and any host; any other allows ``live`` on Microsoft's clouds only.
+
+    Raises:
+        ValueError: the key is not a P-256 public key in PEM form.
+    """
+    key = TrustedKey(
+        keyid=es256.key_id(es256.public_key(public_key_pem)),
+        algorithm="ES256",
+        pem=public_key_pem,
+        not_before=stamp(now),
+        not_after=stamp(now + LIFETIME),
+    )
+    return TrustRoot(
+        version=1,
+        expires=stamp(now + LIFETIME),
+        lab=lab,
+        threshold=1,
+        keys=(key,),
+        sources=tuple(Source) if lab else (Source.LIVE,),
+        hosts=(ANY_HOST,) if lab else MICROSOFT_HOSTS,
+        predicate_types=(AUDIT_RUN, EVIDENCE_BUNDLE),
+    )
+
+
+def written(root: TrustRoot) -> bytes:
+    """Return the file for a trust root, indented for people."""
+    return (root.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n").encode()
+
+
+def _signed(key: TrustedKey, envelope: Envelope) -> bool:
+    return es256.verify(es256.public_key(key.pem), envelope.message, envelope.signature)
+
+
+def _check_validity(key: TrustedKey, now: datetime) -> None:
+    moment = stamp(now)
+    if key.revoked_at is not None:
+        raise UntrustedError(f"Key {key.keyid} was revoked at {key.revoked_at}: {key.reason or 'no reason is given'}.")
+    if moment < key.not_before:
+        raise UntrustedError(f"Key {key.keyid} is not valid before {key.not_before}.")
+    if moment > key.not_after:
+        raise UntrustedError(f"Key {key.keyid} expired at {key.not_after}.")
