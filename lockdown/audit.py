@@ -1,0 +1,271 @@
+"""The core: evaluate(policies, snapshot, boundary, waivers, evaluatedAt) -> results. No network, no other clock.
+
+Verdicts stay in the engine's database and are streamed out; Python holds counts, not results. A verdict is never
+guessed: a policy that fails to run, reads a table that was not read to its end, or answers out of order (a row out of
+scope, a key given twice, a word that is no verdict) is ``unknown`` for every subscription in scope; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from lockdown.model import Boundary, Outcome, Policy, Severity, Unread, Verdict, Waiver
+from lockdown.policy.boundary import bind
+from lockdown.snapshot.engine import Engine, QueryError
+from lockdown.snapshot.store import Snapshot
+
+WAIVED = "waived"
+COUNTED = ("pass", "fail", WAIVED, "notApplicable", "unknown", "manual")
+_WORST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.MANUAL, Verdict.PASS, Verdict.NOT_APPLICABLE)
+_COLUMNS = ("policy", "resource", "part", "verdict", "severity", "reason", "expected", "observed")
+_REQUIRED = ("id", "verdict", "reason", "expected", "observed")
+_OUT_OF_SCOPE = (
+    "SELECT resource FROM staged WHERE lower(split_part(resource, '/', 3)) NOT IN (SELECT subscription FROM visible) "
+    "OR NOT starts_with(lower(resource), '/subscriptions/')"
+)
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one policy came to.
+
+    Attributes:
+        counts: results by verdict; ``waived`` apart from ``fail``.
+        error: why it could not judge; empty if it could.
+    """
+
+    policy: Policy
+    counts: Mapping[str, int]
+    error: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its results; ``notObserved`` if there are none."""
+        if self.counts[WAIVED]:
+            return Verdict.FAIL
+        return next((v for v in _WORST if self.counts[v]), Verdict.NOT_OBSERVED)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of a run, while its engine is open.
+
+    Attributes:
+        judged: every policy, in the order of their ids.
+        counts: over all policies, with ``notObserved`` = policies that saw no row.
+        warnings: waivers that hold no more or match nothing.
+        failures: counted failures by severity.
+    """
+
+    engine: Engine
+    judged: tuple[Judged, ...]
+    counts: Mapping[str, int]
+    failures: Mapping[Severity, int]
+    warnings: tuple[str, ...]
+    waivers: tuple[Waiver, ...]
+    unread: tuple[Unread, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """``compliant`` only if everything was read and judged, and nothing failed."""
+        if self.unread or self.counts[Verdict.UNKNOWN]:
+            return Outcome.INDETERMINATE
+        return Outcome.NON_COMPLIANT if self.counts[Verdict.FAIL] else Outcome.COMPLIANT
+
+    def policies(self) -> Iterator[dict[str, Any]]:
+        """Yield the policy objects of the record."""
+        return (_policy_object(judged) for judged in self.judged)
+
+    def results(self) -> Iterator[dict[str, Any]]:
+        """Yield the result objects of the record, ordered by policy, resource and part."""
+        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        cursor = self.engine.connection.cursor()
+        cursor.execute(f"SELECT {names}, waiver FROM verdicts ORDER BY policy, lower(resource), resource, part")
+        while rows := cursor.fetchmany(_CHUNK):
+            for row in rows:
+                found: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
+                if row[-1] is not None:
+                    waiver = self.waivers[row[-1]]
+                    found["waiver"] = {
+                        "reason": waiver.reason,
+                        "owner": waiver.owner,
+                        "expires": waiver.expires.isoformat(),
+                    }
+                yield found
+
+
+def evaluate(
+    policies: Iterable[Policy],
+    snapshot: Snapshot,
+    boundary: Boundary,
+    waivers: tuple[Waiver, ...],
+    evaluated_at: datetime,
+    engine: Engine,
+) -> Evaluation:
+    """Judge every resource of ``snapshot`` against ``policies``.
+
+    Args:
+        policies: what must hold, in the order of the record.
+        snapshot: what was seen.
+        boundary: what belongs to the environment; without subscriptions, those of the snapshot.
+        waivers: accepted failures; one that has expired on the day of ``evaluated_at`` counts for nothing.
+        evaluated_at: the only clock: ``now()`` in queries, and the day for waivers.
+        engine: an empty engine; it stays open for the streams of the evaluation.
+    """
+    for name in snapshot.tables:
+        engine.load_file(name, snapshot.path(name))
+    _prepare(engine, snapshot)
+    bounded = (
+        boundary
+        if boundary.subscriptions
+        else Boundary(tuple(sorted(snapshot.subscriptions)), boundary.virtual_networks, boundary.egress_addresses)
+    )
+    errors: dict[str, str] = {}
+    ordered = tuple(policies)
+    for policy in ordered:
+        try:
+            _judge(engine, policy, snapshot, bounded, evaluated_at)
+        except QueryError as error:
+            errors[policy.id] = error.message
+            _unknown(engine, policy, snapshot, error.message)
+    warnings = _waive(engine, waivers, evaluated_at.astimezone(UTC).date())
+    counts = _counts(engine)
+    judged = tuple(Judged(p, counts.get(p.id, _zero()), errors.get(p.id, "")) for p in ordered)
+    total = Counter({name: sum(j.counts[name] for j in judged) for name in COUNTED})
+    total[Verdict.NOT_OBSERVED] = sum(j.verdict is Verdict.NOT_OBSERVED for j in judged)
+    return Evaluation(engine, judged, total, _failures(engine), warnings, waivers, snapshot.unread)
+
+
+def _prepare(engine: Engine, snapshot: Snapshot) -> None:
+    columns = ", ".join(f'"{name}" VARCHAR' for name in _COLUMNS)
+    engine.connection.execute(f"CREATE TABLE verdicts ({columns}, waiver INTEGER)")
+    engine.connection.execute("CREATE TABLE visible (subscription VARCHAR)")
+    rows = [(subscription,) for subscription in snapshot.subscriptions]
+    if rows:
+        engine.connection.executemany("INSERT INTO visible VALUES (?)", rows)
+
+
+def _judge(engine: Engine, policy: Policy, snapshot: Snapshot, boundary: Boundary, at: datetime) -> None:
+    for table in policy.reads:
+        known = snapshot.tables.get(table)
+        if known is not None and not known.complete:
+            raise QueryError(
+                next((u.reason for u in snapshot.unread if u.name == table), f"{table} was not read whole.")
+            )
+    translated = engine.translate(bind(policy.query, boundary))
+    connection = engine.connection
+    connection.execute("DROP TABLE IF EXISTS answer")
+    with engine.limits():
+        connection.execute(f"CREATE TABLE answer AS {translated.sql}", translated.bind(at) or None)
+    names = {str(row[0]) for row in connection.execute("DESCRIBE answer").fetchall()}
+    if missing := [name for name in _REQUIRED if name not in names]:
+        raise QueryError(f"its rows have no column {missing[0]}")
+    part = "coalesce(part, '')" if "part" in names else "''"
+    severity = f"coalesce(nullif(severity, ''), '{policy.severity}')" if "severity" in names else f"'{policy.severity}'"
+    with engine.limits():
+        connection.execute(
+            "CREATE OR REPLACE TABLE staged AS SELECT ?::VARCHAR AS policy, coalesce(id, '') AS resource, "
+            f"{part}::VARCHAR AS part, verdict::VARCHAR AS verdict, {severity}::VARCHAR AS severity, "
+            "coalesce(reason::VARCHAR, '') AS reason, coalesce(expected::VARCHAR, '') AS expected, "
+            "coalesce(observed::VARCHAR, '') AS observed FROM answer",
+            [policy.id],
+        )
+        _refuse_disorder(engine)
+        connection.execute("INSERT INTO verdicts SELECT *, NULL FROM staged")
+
+
+def _refuse_disorder(engine: Engine) -> None:
+    verdicts = ", ".join(f"'{v}'" for v in _WORST)
+    severities = ", ".join(f"'{s}'" for s in Severity)
+    checks = (
+        (f"SELECT resource FROM staged WHERE coalesce(verdict, '') NOT IN ({verdicts})", "has no verdict"),
+        (f"SELECT resource FROM staged WHERE severity NOT IN ({severities})", "has a severity that does not exist"),
+        (
+            "SELECT min(resource) FROM staged GROUP BY lower(resource), part HAVING count(*) > 1",
+            "is given twice",
+        ),
+        (_OUT_OF_SCOPE, "is out of scope"),
+    )
+    for sql, problem in checks:
+        row = engine.connection.execute(f"{sql} LIMIT 1").fetchone()
+        if row:
+            raise QueryError(f"the row of {row[0] or 'a resource without id'} {problem}")
+
+
+def _unknown(engine: Engine, policy: Policy, snapshot: Snapshot, reason: str) -> None:
+    engine.connection.execute("DELETE FROM verdicts WHERE policy = ?", [policy.id])
+    ids = [f"/subscriptions/{s}" for s in sorted(snapshot.subscriptions)] or ["/subscriptions/none"]
+    engine.connection.executemany(
+        "INSERT INTO verdicts VALUES (?, ?, '', 'unknown', ?, ?, '', '', NULL)",
+        [(policy.id, resource, policy.severity.value, f"Not judged: {reason}") for resource in ids],
+    )
+
+
+def _waive(engine: Engine, waivers: tuple[Waiver, ...], today: date) -> tuple[str, ...]:
+    warnings: list[str] = []
+    for index, waiver in enumerate(waivers):
+        for pattern in waiver.resources:
+            matches = "starts_with(lower(resource), ?)" if pattern.endswith("*") else "lower(resource) = ?"
+            values = [waiver.policy, pattern.removesuffix("*")]
+            where = f"policy = ? AND verdict = 'fail' AND {matches}"
+            row = engine.connection.execute(f"SELECT count(*) FROM verdicts WHERE {where}", values).fetchone()
+            found = int(row[0]) if row else 0
+            if waiver.expires < today:
+                warnings.append(
+                    f"The waiver of {waiver.policy} for {pattern} expired on {waiver.expires}; "
+                    f"{found} failure{'s count' if found != 1 else ' counts'} again."
+                )
+            elif not found:
+                warnings.append(f"The waiver of {waiver.policy} for {pattern} matches no failure.")
+            else:
+                engine.connection.execute(
+                    f"UPDATE verdicts SET waiver = ? WHERE {where} AND waiver IS NULL",
+                    [index, *values],
+                )
+    return tuple(warnings)
+
+
+def _counts(engine: Engine) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for policy, verdict, waived, count in engine.connection.execute(
+        "SELECT policy, verdict, waiver IS NOT NULL, count(*) FROM verdicts GROUP BY ALL"
+    ).fetchall():
+        found.setdefault(policy, _zero())[WAIVED if waived else verdict] += count
+    return found
+
+
+def _failures(engine: Engine) -> dict[Severity, int]:
+    rows = engine.connection.execute(
+        "SELECT severity, count(*) FROM verdicts WHERE verdict = 'fail' AND waiver IS NULL GROUP BY severity"
+    ).fetchall()
+    return {Severity(severity): count for severity, count in rows}
+
+
+def _zero() -> dict[str, int]:
+    return dict.fromkeys(COUNTED, 0)
+
+
+def _policy_object(judged: Judged) -> dict[str, Any]:
+    policy = judged.policy
+    found: dict[str, Any] = {
+        "id": policy.id,
+        "theme": policy.theme,
+        "title": policy.title,
+        "severity": policy.severity.value,
+        "verdict": judged.verdict.value,
+        "appliesTo": list(policy.applies_to),
+        "controls": [{"framework": c.framework, "id": c.id, "basis": c.basis} for c in policy.controls],
+        "rationale": policy.rationale,
+        "remediation": policy.remediation,
+        "command": policy.command,
+        "builtIns": [{"guid": b.guid, "name": b.name, "differs": b.differs} for b in policy.built_ins],
+        "counts": dict(judged.counts),
+    }
+    if judged.error:
+        found["error"] = judged.error
+    return found

@@ -1,0 +1,124 @@
+"""Options that mean the same in every command that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lockdown import config
+from lockdown.config import Config
+from lockdown.model import Scope, Severity
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+DEFAULT = Path("lockdown.yaml")
+
+
+def scope(command: Command) -> Command:
+    """Add the options that say what to audit, where, and under which configuration."""
+    for option in reversed(
+        (
+            click.option(
+                "--subscription",
+                "subscriptions",
+                multiple=True,
+                callback=_subscriptions,
+                metavar="ID",
+                help="A subscription to audit; may be given again.",
+            ),
+            click.option(
+                "--management-group",
+                "management_groups",
+                multiple=True,
+                callback=_management_groups,
+                metavar="ID",
+                help="Every subscription below a management group; may be given again.",
+            ),
+            click.option(
+                "--snapshot",
+                type=click.Path(path_type=Path),
+                metavar="PATH",
+                help="Audit this instead of Azure: a run, the output of az graph query, an ARM list, JSON lines.",
+            ),
+            click.option(
+                "-c",
+                "--config",
+                "config_file",
+                type=click.Path(path_type=Path),
+                envvar="LOCKDOWN_CONFIG",
+                show_envvar=True,
+                metavar="FILE",
+                help="lockdown.yaml: scope, boundary, waivers. Default: the one here.",
+            ),
+            click.option(
+                "--cloud",
+                envvar="LOCKDOWN_CLOUD",
+                show_envvar=True,
+                metavar="NAME_OR_URL",
+                help="AzureCloud (default), AzureUSGovernment, AzureChinaCloud, or the URL of any Resource Manager.",
+            ),
+            click.option(
+                "--authority",
+                envvar="AZURE_AUTHORITY_HOST",
+                show_envvar=True,
+                metavar="HOST",
+                help="Who issues tokens for a cloud given by URL.",
+            ),
+            click.option(
+                "--policies",
+                type=click.Path(path_type=Path, exists=True, file_okay=False),
+                metavar="DIR",
+                help="Policies to use instead of those that ship with lockdown.",
+            ),
+            click.option(
+                "--out",
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                help="The run directory to make. Default: lockdown-runs/<time>-<scope>.",
+            ),
+            click.option("--key", metavar="URI", help="Sign with this key, such as file:keys/private.pem."),
+            click.option(
+                "--fail-on",
+                type=click.Choice([s.value for s in Severity]),
+                help="The lowest severity of a failure that sets the exit code.",
+            ),
+            click.option("--quiet", is_flag=True, help="No progress and no summary on stderr."),
+            click.option(
+                "--json", "as_json", is_flag=True, help="One JSON object on stdout instead of the run directory."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def configuration(path: Path | None) -> Config:
+    """Return the configuration at ``path``, or at ./lockdown.yaml if there is one, or an empty one."""
+    if path is not None:
+        return config.load(path)
+    return config.load(DEFAULT) if DEFAULT.is_file() else Config()
+
+
+def chosen(found: Config, subscriptions: tuple[str, ...], management_groups: tuple[str, ...]) -> Scope:
+    """Return the scope of the command line, or else that of the configuration."""
+    if subscriptions and management_groups:
+        raise click.UsageError("Give subscriptions or management groups: Resource Graph takes one of the two.")
+    named = Scope(subscriptions, management_groups)
+    return named if subscriptions or management_groups else found.scope
+
+
+def _subscriptions(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return _checked(values, config.subscription_id)
+
+
+def _management_groups(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return _checked(values, config.management_group_id)
+
+
+def _checked(values: tuple[str, ...], check: Callable[[str], str]) -> tuple[str, ...]:
+    try:
+        return tuple(dict.fromkeys(check(value) for value in values))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error

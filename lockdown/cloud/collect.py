@@ -1,0 +1,190 @@
+"""From Azure to a snapshot: the pages of exactly what the policies read.
+
+Requests are the pages of one query for each table (and each 300 subscriptions), plus those of the subscriptions that
+are visible: never one for each policy, never one for each resource.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from lockdown.cloud import credentials
+from lockdown.cloud.resource_graph import Graph, RefusedError, Request
+from lockdown.errors import ToolError
+from lockdown.model import Cloud, Scope, Source, Unread
+from lockdown.snapshot.redact import Redactor
+from lockdown.snapshot.store import SUBSCRIPTION, Snapshot, Writer
+from lockdown.snapshot.tables import COLUMNS
+
+SUBSCRIPTIONS_A_QUERY = 300
+CHANGES = "resourcechanges"
+
+
+class Progress(Protocol):
+    """Hears how far the reading is."""
+
+    def __call__(self, table: str, rows: int, total: int) -> None:
+        """``rows`` of ``total`` of ``table`` have arrived."""
+
+
+def collect(
+    cloud: Cloud,
+    scope: Scope,
+    reads: Mapping[str, tuple[str, ...]],
+    directory: Path,
+    redactor: Redactor,
+    progress: Progress,
+    changes_since: datetime | None = None,
+) -> tuple[Snapshot, list[Request]]:
+    """Read what ``reads`` names into ``directory``, and return the snapshot with the log of its requests.
+
+    What cannot be read becomes ``unread`` with its reason; the rest is still collected. With ``changes_since``, the
+    records of who changed what since then are read too; without them nothing is judged differently, so that table is
+    only marked incomplete where it cannot be read.
+
+    Raises:
+        ToolError: no credential was accepted, or Azure cannot be reached.
+    """
+    log: list[Request] = []
+    credential = credentials.credential(cloud)
+    identity = credentials.identify(credential, cloud)
+    with Writer(directory, redactor) as writer, Graph(cloud, credential, log.append) as graph:
+        reading = _Reading(graph, writer, scope, progress)
+        containers = ("resourcecontainers", tuple(sorted({SUBSCRIPTION, *reads.get("resourcecontainers", ())})))
+        reading.table(*containers)
+        visible = _subscriptions(directory / "resourcecontainers.jsonl", writer)
+        reading.note_unseen(visible)
+        for table, types in sorted(reads.items()):
+            if table != "resourcecontainers":
+                reading.table(table, types)
+        if changes_since is not None:
+            reading.changes(changes_since)
+    return (
+        Snapshot(
+            directory=directory,
+            source=source(cloud),
+            cloud=cloud,
+            tenant=identity.tenant,
+            identity=identity.object_id,
+            requested=scope,
+            subscriptions=visible,
+            tables=writer.tables,
+            unread=tuple(reading.unread),
+            redactions=writer.redactions,
+        ),
+        log,
+    )
+
+
+def source(cloud: Cloud) -> Source:
+    """Return ``sandbox`` for a cloud on this machine, ``live`` for any other."""
+    host = urlsplit(cloud.resource_manager).hostname or ""
+    try:
+        local = ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    return Source.SANDBOX if local else Source.LIVE
+
+
+def query(table: str, types: tuple[str, ...]) -> str:
+    """Return the query that reads the rows of ``types`` (all, if empty) of a table in a stable order."""
+    named = ", ".join(f"'{kind}'" for kind in types)
+    only = f"\n| where type in~ ({named})" if types else ""
+    return f"{table}{only}\n| project {', '.join(COLUMNS)}\n| order by id asc"
+
+
+def changes_query(since: datetime) -> str:
+    """Return the query that reads the change records of resources since a moment."""
+    return (
+        f"{CHANGES}\n| where todatetime(properties.changeAttributes.timestamp) >= datetime({since:%Y-%m-%dT%H:%M:%SZ})"
+        "\n| project id, name, type, tenantId, resourceGroup, subscriptionId, properties\n| order by id asc"
+    )
+
+
+class _Reading:
+    """The state of one collection: where rows go, and what could not be had."""
+
+    def __init__(self, graph: Graph, writer: Writer, scope: Scope, progress: Progress) -> None:
+        self._graph = graph
+        self._writer = writer
+        self._scope = scope
+        self._progress = progress
+        self.unread: list[Unread] = []
+
+    def table(self, name: str, types: tuple[str, ...]) -> None:
+        """Read one table whole, or note why not."""
+        self._read(name, query(name, types))
+
+    def changes(self, since: datetime) -> None:
+        """Read the change records, or mark their table incomplete."""
+        self._read(CHANGES, changes_query(since))
+
+    def _read(self, name: str, text: str) -> None:
+        self._writer.begin(name)
+        for part in _parts(self._scope):
+            try:
+                self._pages(name, text, part)
+            except RefusedError as error:
+                if error.status == 403:  # noqa: PLR2004 - HTTP Forbidden: nothing of this part is readable
+                    continue
+                self._incomplete(name, f"Azure refused the query: {error.message}")
+            except ToolError as error:
+                if not self._writer.tables[name].rows:
+                    raise
+                self._incomplete(name, f"{error.message} Reading stopped after {self._writer.tables[name].rows} rows.")
+
+    def _pages(self, name: str, text: str, scope: Scope) -> None:
+        arrived = total = 0
+        for page in self._graph.pages(text, scope):
+            arrived += self._writer.add(name, page.rows, page.body)
+            total = page.total
+            self._progress(name, arrived, total)
+            if page.truncated:
+                self._incomplete(name, "Azure cut the answer and gave no way to continue it.")
+                return
+        if arrived < total:
+            self._incomplete(name, f"{arrived} of {total} rows arrived; the rest vanished between two pages.")
+
+    def _incomplete(self, name: str, reason: str) -> None:
+        self._writer.mark_incomplete(name)
+        if name != CHANGES:
+            self.unread.append(Unread("table", name, reason))
+
+    def note_unseen(self, visible: Mapping[str, str]) -> None:
+        """Compare what was asked for with what was visible: partial access is silent in Resource Graph."""
+        reason = "No row of it was visible: it does not exist in this tenant, or this identity lacks Reader on it."
+        self.unread.extend(Unread("subscription", s, reason) for s in self._scope.subscriptions if s not in visible)
+        if not visible:
+            self.unread.extend(Unread("managementGroup", g, reason) for g in self._scope.management_groups)
+            if not self._scope.subscriptions and not self._scope.management_groups:
+                self.unread.append(Unread("subscription", "*", "This identity can read no subscription at all."))
+
+
+def _parts(scope: Scope) -> Iterator[Scope]:
+    if not scope.subscriptions:
+        yield scope
+    for start in range(0, len(scope.subscriptions), SUBSCRIPTIONS_A_QUERY):
+        yield Scope(subscriptions=scope.subscriptions[start : start + SUBSCRIPTIONS_A_QUERY])
+
+
+def _subscriptions(path: Path, writer: Writer) -> dict[str, str]:
+    writer.flush()
+    found: dict[str, str] = {}
+    with path.open("rb") as file:
+        for line in file:
+            row = json.loads(line)
+            if str(row.get("type", "")).lower() == SUBSCRIPTION:
+                found[str(row.get("subscriptionId") or row["id"].rsplit("/", 1)[-1]).lower()] = str(row.get("name", ""))
+    return found
+
+
+def write_log(path: Path, log: list[Request]) -> None:
+    """Write the request log as JSON lines."""
+    path.write_text("".join(json.dumps(asdict(r), sort_keys=True, separators=(",", ":")) + "\n" for r in log), "utf-8")

@@ -1,0 +1,341 @@
+"""One audit, from scope to a finished run directory: what the commands, the provisioner and the demo call.
+
+A run is made in ``<out>.partial`` and moved to its place when it is whole. An error leaves nothing behind; an
+interruption leaves the partial directory, marked as such, for the person who interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from itertools import islice, zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+from uuid import uuid4
+
+from lockdown import __version__, drift, record
+from lockdown.audit import Evaluation, evaluate
+from lockdown.errors import ToolError, UsageError
+from lockdown.evidence import keys, seal
+from lockdown.model import Boundary, Cloud, Scope, Source, Waiver
+from lockdown.policy import load as policy_load
+from lockdown.policy.load import PolicySet
+from lockdown.report import html
+from lockdown.snapshot import engine as kql_engine
+from lockdown.snapshot.engine import Engine
+from lockdown.snapshot.ingest import ingest
+from lockdown.snapshot.redact import Redactor
+from lockdown.snapshot.store import Snapshot, Writer, read_scope, write_scope
+from lockdown.strict import canonical
+
+RUNS = Path("lockdown-runs")
+PARTIAL = "PARTIAL.txt"
+_DIFFERENCES_SHOWN = 20
+
+
+class Watch(Protocol):
+    """Hears how far a run is."""
+
+    def stage(self, text: str) -> None:
+        """A new stage begins."""
+
+    def rows(self, table: str, arrived: int, total: int) -> None:
+        """``arrived`` of ``total`` rows of a table were read."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is asked to do.
+
+    Attributes:
+        cloud: a built-in cloud's name or an ARM URL; None is AzureCloud. Not used with ``snapshot``.
+        snapshot: a run directory, file or folder to audit instead of Azure.
+        policies: a policy tree other than the shipped one.
+        out: the run directory; None makes one under lockdown-runs/.
+        key: URI of the signing key; None leaves the run unsigned.
+        baseline: an approved run to compare with.
+    """
+
+    scope: Scope = field(default_factory=Scope)
+    boundary: Boundary = field(default_factory=Boundary)
+    waivers: tuple[Waiver, ...] = ()
+    cloud: str | None = None
+    authority: str | None = None
+    snapshot: Path | None = None
+    policies: Path | None = None
+    out: Path | None = None
+    key: str | None = None
+    baseline: Path | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run on disk, and its drift where a baseline was given."""
+
+    directory: Path
+    record: record.Record
+    drift: drift.Drift | None = None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Whether the policies of a run, run again over its snapshot, give its results again.
+
+    Attributes:
+        differences: the first lines that differ, for a person.
+    """
+
+    identical: bool
+    differences: tuple[str, ...]
+
+
+def audit(wanted: Wanted, watch: Watch) -> Finished:
+    """Make a run.
+
+    Raises:
+        UsageError: configuration or input is wrong; nothing was started.
+        ToolError: no credential, unreachable cloud, disk full; nothing is left behind.
+    """
+    policies = policy_load.load(wanted.policies)
+    signer = keys.load_signer(wanted.key) if wanted.key else None
+    baseline = _baseline(wanted.baseline) if wanted.baseline else None
+    started = _now()
+    out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"
+    with _workplace(out) as work:
+        snapshot = _see(wanted, policies, work, watch, baseline)
+        _write_inputs(work, wanted, snapshot, policies)
+        watch.stage(f"Judging {len(policies.policies)} policies")
+        evaluated = _now()
+        changed = None
+        (work / "results").mkdir()
+        with Engine() as engine:
+            found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine)
+            run = _run_object(wanted, snapshot, policies, found, started, evaluated)
+            record.write(work / "results/results.json", run, found.policies(), found.results())
+        made = record.read(work / "results/results.json")
+        if baseline is not None:
+            watch.stage("Comparing with the baseline")
+            changed = drift.compare(baseline, _side(work, made), _changes(snapshot))
+            (work / "results/drift.json").write_bytes(canonical(drift.to_json(changed)) + b"\n")
+        watch.stage("Writing the report")
+        envelope = seal.sign_run(work, signer) if signer else None
+        (work / "report").mkdir()
+        page = html.render(made, envelope=envelope, key_id=signer.key_id if signer else None)
+        (work / "report/report.html").write_bytes(page)
+        seal.seal(work, signer)
+    return Finished(out, record.read(out / "results/results.json"), changed)
+
+
+def replay(directory: Path) -> Replay:
+    """Run the policies of a run again over its own snapshot, without network.
+
+    Raises:
+        UsageError: the directory is not a whole run.
+    """
+    snapshot = read_scope(directory / "inputs/scope.json", directory / "inputs/snapshot")
+    policies = policy_load.load(directory / "policies")
+    recorded = record.read(directory / "results/results.json")
+    try:
+        boundary = Boundary(
+            **{k: tuple(v) for k, v in json.loads((directory / "inputs/boundary.json").read_bytes()).items()}
+        )
+        waivers = tuple(
+            Waiver(w["policy"], tuple(w["resources"]), w["reason"], w["owner"], date.fromisoformat(w["expires"]))
+            for w in json.loads((directory / "inputs/waivers.json").read_bytes())
+        )
+        at = datetime.fromisoformat(recorded.run["evaluatedAt"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{directory} is not a whole run: {error}.", "Name a directory that lockdown audit wrote."
+        ) from error
+    with TemporaryDirectory() as folder, Engine() as engine:
+        found = evaluate(policies.policies, snapshot, boundary, waivers, at, engine)
+        path = Path(folder) / "results.json"
+        record.write(path, recorded.run, found.policies(), found.results())
+        again = record.read(path)
+        if record.digest(again) == record.digest(recorded):
+            return Replay(identical=True, differences=())
+        return Replay(identical=False, differences=tuple(islice(_differences(recorded, again), _DIFFERENCES_SHOWN)))
+
+
+def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline: drift.Side | None) -> Snapshot:
+    directory = work / "inputs/snapshot"
+    redactor = Redactor(policies.redaction.paths, policies.redaction.marks)
+    if wanted.snapshot is None:
+        from lockdown.cloud import collect, endpoints  # noqa: PLC0415 - an offline run imports nothing of Azure
+
+        cloud = endpoints.resolve(wanted.cloud, wanted.authority)
+        watch.stage(f"Reading {cloud.resource_manager}")
+        since = datetime.fromisoformat(baseline.record.run["startedAt"]) if baseline else None
+        snapshot, log = collect.collect(cloud, wanted.scope, policies.reads(), directory, redactor, watch.rows, since)
+        collect.write_log(work / "inputs/requests.jsonl", log)
+        return snapshot
+    watch.stage(f"Reading {wanted.snapshot}")
+    (work / "inputs/requests.jsonl").parent.mkdir(parents=True, exist_ok=True)
+    (work / "inputs/requests.jsonl").write_bytes(b"")
+    earlier = wanted.snapshot / "inputs/scope.json"
+    if earlier.is_file():
+        seen = read_scope(earlier, wanted.snapshot / "inputs/snapshot")
+        shutil.copytree(seen.directory, directory)
+        return Snapshot(**{**_fields(seen), "directory": directory, "source": _offline(seen.source)})
+    with Writer(directory, redactor) as writer:
+        known = ingest(wanted.snapshot, writer)
+    return Snapshot(
+        directory=directory,
+        source=Source.FILE,
+        cloud=Cloud("file", "", "", ""),
+        tenant="",
+        identity="",
+        requested=wanted.scope,
+        subscriptions=known.subscriptions,
+        tables=writer.tables,
+        unread=known.unread,
+        derived=known.derived,
+        redactions=writer.redactions,
+    )
+
+
+def _offline(source: Source) -> Source:
+    return source
+
+
+def _fields(snapshot: Snapshot) -> dict[str, Any]:
+    return {name: getattr(snapshot, name) for name in snapshot.__dataclass_fields__}
+
+
+def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: PolicySet) -> None:
+    write_scope(work / "inputs/scope.json", snapshot)
+    (work / "inputs/boundary.json").write_bytes(canonical(asdict(wanted.boundary)) + b"\n")
+    waivers = [{**asdict(w), "expires": w.expires.isoformat()} for w in wanted.waivers]
+    (work / "inputs/waivers.json").write_bytes(canonical(waivers) + b"\n")
+    for name, data in policies.files.items():
+        path = work / "policies" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _run_object(
+    wanted: Wanted, snapshot: Snapshot, policies: PolicySet, found: Evaluation, started: datetime, evaluated: datetime
+) -> dict[str, Any]:
+    types = dict(_types(found.engine)) if "resources" in snapshot.tables else {}
+    warnings = list(found.warnings)
+    if snapshot.derived:
+        warnings.append("The snapshot listed no subscriptions: they were taken from the ids of its resources.")
+    return {
+        "runId": str(uuid4()),
+        "tool": {"name": "lockdown", "version": __version__},
+        "startedAt": _text(started),
+        "finishedAt": _text(_now()),
+        "evaluatedAt": _text(evaluated),
+        "source": snapshot.source.value,
+        "cloud": {
+            "name": snapshot.cloud.name,
+            "resourceManager": snapshot.cloud.resource_manager,
+            "authority": snapshot.cloud.authority,
+        },
+        "tenant": snapshot.tenant,
+        "identity": snapshot.identity,
+        "scope": {
+            "subscriptions": [{"id": i, "name": n} for i, n in sorted(snapshot.subscriptions.items())],
+            "requested": {
+                "subscriptions": list(snapshot.requested.subscriptions),
+                "managementGroups": list(snapshot.requested.management_groups),
+            },
+        },
+        "complete": not snapshot.unread,
+        "unreadable": [asdict(unread) for unread in snapshot.unread],
+        "outcome": found.outcome.value,
+        "counts": {str(name): count for name, count in found.counts.items()},
+        "failures": {severity.value: count for severity, count in sorted(found.failures.items())},
+        "policySet": {"digest": policies.digest, "count": len(policies.policies)},
+        "resources": {"total": sum(types.values()), "byType": types},
+        "engine": {"name": kql_engine.NAME, "version": kql_engine.VERSION},
+        "redactions": snapshot.redactions,
+        "warnings": warnings,
+    }
+
+
+def _types(engine: Engine) -> Iterator[tuple[str, int]]:
+    rows = engine.connection.execute("SELECT type, count(*) FROM resources GROUP BY type ORDER BY type").fetchall()
+    return ((str(kind), int(count)) for kind, count in rows)
+
+
+@contextmanager
+def _workplace(out: Path) -> Iterator[Path]:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists already; a run is never written over.", "Name another directory with --out.")
+    work = out.with_name(out.name + ".partial")
+    try:
+        work.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(f"{work} is left from a run that was interrupted.", "Look at it, then remove it.") from None
+    except OSError as error:
+        raise ToolError(f"{work} cannot be made: {error.strerror}.", "Name another directory with --out.") from error
+    try:
+        yield work
+        if out.exists():
+            out.rmdir()
+        work.rename(out)
+    except OSError as error:
+        shutil.rmtree(work, ignore_errors=True)
+        raise ToolError(
+            f"The run could not be written to {out.parent.resolve()}: {error.strerror}. Nothing was left behind.",
+            "Make room, or name another directory with --out.",
+        ) from error
+    except Exception:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    except BaseException:
+        (work / PARTIAL).write_text(
+            "This run was interrupted. It is not whole, not signed, and proves nothing.\n", "utf-8"
+        )
+        raise
+
+
+def _baseline(path: Path) -> drift.Side:
+    return _side(path, record.read(path / "results/results.json"))
+
+
+def _side(directory: Path, found: record.Record) -> drift.Side:
+    return drift.Side(found, directory)
+
+
+def _changes(snapshot: Snapshot) -> Iterator[Mapping[str, Any]]:
+    if "resourcechanges" in snapshot.tables:
+        with snapshot.path("resourcechanges").open("rb") as file:
+            for line in file:
+                yield json.loads(line)
+
+
+def _differences(recorded: record.Record, again: record.Record) -> Iterator[str]:
+    for was, now in zip_longest(recorded.results(), again.results()):
+        if was != now:
+            yield f"recorded {_brief(was)}; replayed {_brief(now)}"
+    for was, now in zip_longest(recorded.policies, again.policies):
+        if was != now:
+            yield f"policy {(was or now or {}).get('id')} differs"
+
+
+def _brief(result: Mapping[str, Any] | None) -> str:
+    return f"{result['policy']} {result['resource']} {result['part']} {result['verdict']}" if result else "nothing"
+
+
+def _label(wanted: Wanted) -> str:
+    if wanted.snapshot is not None:
+        return "snapshot"
+    if len(wanted.scope.subscriptions) == 1:
+        return wanted.scope.subscriptions[0][:8]
+    return f"{len(wanted.scope.subscriptions)}-subscriptions" if wanted.scope.subscriptions else "all"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

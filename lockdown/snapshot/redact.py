@@ -1,0 +1,86 @@
+"""Secrets leave a snapshot before it touches the disk.
+
+What to remove is content (policies/redaction.yaml): property paths, and marks of values that look like secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+REMOVED = "removed by lockdown"
+
+
+@dataclass(frozen=True)
+class Path:
+    """A property path whose value is removed.
+
+    Attributes:
+        steps: lower-case property names; ``*`` stands for every item of an array, or every property.
+        types: lower-case ARM types that it is for; empty means all.
+    """
+
+    steps: tuple[str, ...]
+    types: frozenset[str] = frozenset()
+
+
+class Redactor:
+    """Removes secrets from rows.
+
+    Args:
+        paths: what is removed by place, whatever the value.
+        marks: regular expressions of values that look like secrets, wherever they stand.
+    """
+
+    def __init__(self, paths: Iterable[Path], marks: Iterable[str]) -> None:
+        self._paths = tuple(paths)
+        patterns = tuple(marks)
+        self._mark = re.compile("|".join(f"(?:{p})" for p in patterns)) if patterns else None
+        last = {path.steps[-1] if path.steps[-1] != "*" else path.steps[-2] for path in self._paths}
+        names = "|".join(sorted(re.escape(name) for name in last))
+        self._hint = re.compile(names, re.IGNORECASE) if names else None
+
+    def might_hold(self, text: str) -> bool:
+        """Return False if ``text`` (JSON) certainly holds nothing to remove."""
+        return bool((self._mark and self._mark.search(text)) or (self._hint and self._hint.search(text)))
+
+    def redact(self, row: dict[str, Any]) -> int:
+        """Remove secrets from ``row`` in place and return how many values were removed."""
+        kind = str(row.get("type", "")).lower()
+        removed = sum(_remove(row, path.steps) for path in self._paths if not path.types or kind in path.types)
+        return removed + self._sweep(row)
+
+    def _sweep(self, node: Any) -> int:  # noqa: ANN401 - any JSON value
+        if self._mark is None:
+            return 0
+        removed = 0
+        items: Iterable[tuple[Any, Any]] = node.items() if isinstance(node, dict) else enumerate(node)
+        for key, value in list(items):
+            if isinstance(value, (dict, list)):
+                removed += self._sweep(value)
+            elif isinstance(value, str) and value != REMOVED and self._mark.search(value):
+                node[key] = REMOVED
+                removed += 1
+        return removed
+
+
+def _remove(node: Any, steps: tuple[str, ...]) -> int:  # noqa: ANN401 - any JSON value
+    step, rest = steps[0], steps[1:]
+    removed = 0
+    if isinstance(node, list):
+        if step != "*":
+            return 0
+        pairs: list[tuple[Any, Any]] = list(enumerate(node))
+    elif isinstance(node, dict):
+        pairs = [(key, value) for key, value in node.items() if step == "*" or str(key).lower() == step]
+    else:
+        return 0
+    for key, value in pairs:
+        if rest:
+            removed += _remove(value, rest)
+        elif value is not None and value != REMOVED:
+            node[key] = REMOVED
+            removed += 1
+    return removed

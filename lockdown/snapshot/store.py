@@ -1,0 +1,219 @@
+"""A snapshot on disk: one file of JSON lines for each table, and what could not be read.
+
+``scope.json`` beside the tables says where they came from. Lines are canonical (sorted keys), so equal text means an
+equal row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import orjson
+
+from lockdown.errors import UsageError
+from lockdown.model import Cloud, Scope, Source, Unread
+from lockdown.snapshot.redact import Redactor
+from lockdown.snapshot.tables import TABLES
+from lockdown.strict import canonical
+
+SUBSCRIPTION = "microsoft.resources/subscriptions"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table of a snapshot holds.
+
+    Attributes:
+        rows: how many lines its file has.
+        complete: False if reading it stopped before its end.
+    """
+
+    name: str
+    rows: int
+    sha256: str
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An immutable view of what was seen.
+
+    Attributes:
+        directory: holds ``<table>.jsonl``.
+        subscriptions: id to name of every subscription that was visible.
+        requested: what was asked for.
+        unread: what could not be read, and why.
+        derived: subscriptions were taken from resource ids, because the input listed none.
+        redactions: how many secret values were removed.
+    """
+
+    directory: Path
+    source: Source
+    cloud: Cloud
+    tenant: str
+    identity: str
+    requested: Scope
+    subscriptions: Mapping[str, str]
+    tables: Mapping[str, Table]
+    unread: tuple[Unread, ...] = ()
+    derived: bool = False
+    redactions: int = 0
+
+    def path(self, table: str) -> Path:
+        """Return the file of a table."""
+        return self.directory / f"{table}.jsonl"
+
+
+class Writer:
+    """Writes the tables of a snapshot. Use as a context manager; ``tables`` is complete afterwards."""
+
+    def __init__(self, directory: Path, redactor: Redactor) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._redactor = redactor
+        self._open: dict[str, _Open] = {}
+        self._incomplete: set[str] = set()
+        self.redactions = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for found in self._open.values():
+            found.file.close()
+
+    def flush(self) -> None:
+        """Bring what was added so far to the files."""
+        for found in self._open.values():
+            found.file.flush()
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """What was written, by table name."""
+        return {
+            name: Table(name, found.rows, found.digest.hexdigest(), name not in self._incomplete)
+            for name, found in sorted(self._open.items())
+        }
+
+    def begin(self, table: str) -> None:
+        """Make the table exist, even if it stays empty."""
+        if table not in TABLES:
+            raise UsageError(f"{table!r} is not a table of Resource Graph.")
+        if table not in self._open:
+            self._open[table] = _Open((self._directory / f"{table}.jsonl").open("wb"))
+
+    def mark_incomplete(self, table: str) -> None:
+        """Remember that reading the table stopped before its end."""
+        self._incomplete.add(table)
+
+    def add(self, table: str, rows: Iterable[dict[str, Any]], body: bytes = b"") -> int:
+        """Append rows that the table does not hold yet, without their secrets; return how many were new.
+
+        Args:
+            table: the table.
+            rows: rows with an ``id``; they may be changed.
+            body: the bytes that the rows came in, to skip the search for secrets where there can be none.
+        """
+        self.begin(table)
+        found = self._open[table]
+        suspect = not body or self._redactor.might_hold(body.decode("utf-8", "replace"))
+        lines: list[bytes] = []
+        for row in rows:
+            key = hash(str(row["id"]).lower())
+            if key in found.seen:
+                continue
+            found.seen.add(key)
+            if suspect:
+                self.redactions += self._redactor.redact(row)
+            lines.append(_line(row))
+        data = b"".join(lines)
+        found.file.write(data)
+        found.digest.update(data)
+        found.rows += len(lines)
+        return len(lines)
+
+
+class _Open:
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.digest = sha256()
+        self.rows = 0
+        self.seen: set[int] = set()
+
+
+def write_scope(path: Path, snapshot: Snapshot) -> None:
+    """Write scope.json for ``snapshot``."""
+    path.write_bytes(
+        canonical(
+            {
+                "source": snapshot.source,
+                "cloud": asdict(snapshot.cloud),
+                "tenant": snapshot.tenant,
+                "identity": snapshot.identity,
+                "requested": asdict(snapshot.requested),
+                "subscriptions": [{"id": i, "name": n} for i, n in sorted(snapshot.subscriptions.items())],
+                "tables": [asdict(table) for _, table in sorted(snapshot.tables.items())],
+                "unreadable": [asdict(unread) for unread in snapshot.unread],
+                "subscriptionsDerived": snapshot.derived,
+                "redactions": snapshot.redactions,
+            }
+        )
+        + b"\n"
+    )
+
+
+def read_scope(path: Path, directory: Path) -> Snapshot:
+    """Return the snapshot in ``directory`` that the scope.json at ``path`` describes.
+
+    Raises:
+        UsageError: the file is not one that ``write_scope`` wrote, or a table's file is missing or altered.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+        tables = {t["name"]: Table(**t) for t in found["tables"]}
+        snapshot = Snapshot(
+            directory=directory,
+            source=Source(found["source"]),
+            cloud=Cloud(**found["cloud"]),
+            tenant=found["tenant"],
+            identity=found["identity"],
+            requested=Scope(**{key: tuple(value) for key, value in found["requested"].items()}),
+            subscriptions={s["id"]: s["name"] for s in found["subscriptions"]},
+            tables=tables,
+            unread=tuple(Unread(**u) for u in found["unreadable"]),
+            derived=found["subscriptionsDerived"],
+            redactions=found["redactions"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path} does not describe a snapshot: {error}.", "Name a directory that lockdown audit wrote."
+        ) from error
+    for name, table in tables.items():
+        _check(snapshot.path(name) if name in TABLES else None, table)
+    return snapshot
+
+
+def _check(path: Path | None, table: Table) -> None:
+    if path is None or not path.is_file():
+        raise UsageError(f"The table {table.name} of the snapshot is missing.")
+    with path.open("rb") as file:
+        digest = sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != table.sha256:
+        raise UsageError(f"{path} is not what was collected: its digest differs.", "Run the audit again.")
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    except (orjson.JSONEncodeError, TypeError):
+        return canonical(row) + b"\n"
