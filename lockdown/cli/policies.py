@@ -1,0 +1,267 @@
+"""``lockdown policies``: list, show, test and lint what must hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockdown.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from lockdown.model import Policy
+    from lockdown.policy.load import PolicySet
+
+_root = click.option(
+    "--policies",
+    "root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder of policies of your own, instead of those that ship with lockdown.",
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON (docs/policies.md) instead of text.")
+_ids = click.argument("ids", nargs=-1, metavar="[ID]...")
+
+
+@click.group(name="policies", help="List, show, test and lint the policies.")
+def command() -> None:
+    """Group the subcommands."""
+
+
+@command.command(name="list")
+@click.option("--theme", help="Only this theme, such as public-ip.")
+@click.option("--framework", help="Only policies that speak to this framework, such as fedramp-moderate-r5.")
+@_as_json
+@_root
+def list_policies(theme: str | None, framework: str | None, as_json: bool, root: Path | None) -> None:
+    """List the policies, with the controls that they speak to."""
+    found = _load(root)
+    framework_id = _framework(found, framework) if framework else None
+    chosen = [
+        (policy, _controls(found, policy, framework_id))
+        for policy in found.policies
+        if theme is None or policy.theme == theme
+    ]
+    if theme and not chosen:
+        themes = ", ".join(sorted({policy.theme for policy in found.policies}))
+        raise UsageError(f"There is no theme {theme!r}.", f"Known: {themes}.")
+    chosen = [(policy, controls) for policy, controls in chosen if controls or framework_id is None]
+    if as_json:
+        _write({"digest": found.digest, "policies": [_summary(policy, controls) for policy, controls in chosen]})
+        return
+    rows = [(p.id, p.theme, p.severity.value, p.title, _ids_of(controls)) for p, controls in chosen]
+    _table(("id", "theme", "severity", "what must hold", "controls"), rows)
+
+
+@command.command()
+@click.argument("policy_id", metavar="ID")
+@click.option("--query", "only_query", is_flag=True, help="Only the query, as it can be pasted into the Azure portal.")
+@click.option(
+    "-c", "config", type=click.Path(path_type=Path), metavar="FILE", help="The lockdown.yaml whose boundary to fill in."
+)
+@_as_json
+@_root
+def show(policy_id: str, only_query: bool, config: Path | None, as_json: bool, root: Path | None) -> None:
+    """Show one policy."""
+    from lockdown.policy import boundary
+
+    found = _load(root)
+    policy = found.get(policy_id)
+    query = policy.query
+    if config:
+        from lockdown.config import load
+
+        query = boundary.bind(query, load(config).boundary)
+    if only_query:
+        click.echo(query, nl=not query.endswith("\n"))
+        if not config and (names := sorted(boundary.names(query))):
+            named = ", ".join(f"boundary.{name}" for name in names)
+            click.echo(f"The portal does not know {named}: add -c lockdown.yaml to fill it in.", err=True)
+    elif as_json:
+        _write(_detail(found, policy, query))
+    else:
+        _describe(found, policy, query)
+
+
+@command.command()
+@_ids
+@_as_json
+@_root
+def test(ids: Sequence[str], as_json: bool, root: Path | None) -> None:
+    """Run the cases of all policies, or of those named. A case that fails exits 2."""
+    from lockdown.policy import cases
+
+    found = _load(root)
+    results = [(policy, cases.run(policy, root=found.name)) for policy in _chosen(found, ids)]
+    failed = sum(not case.passed for _, run in results for case in run)
+    total = sum(len(run) for _, run in results)
+    if as_json:
+        listed = [
+            {"policy": c.policy, "case": c.name, "line": c.line, "passed": c.passed, "differences": list(c.differences)}
+            for _, run in results
+            for case in run
+            for c in (case,)
+        ]
+        _write({"cases": total, "failed": failed, "results": listed})
+    else:
+        for policy, run in results:
+            passed = sum(case.passed for case in run)
+            click.echo(f"{'ok  ' if passed == len(run) else 'FAIL'} {policy.id}: {passed} of {len(run)} cases")
+            for case in (case for case in run if not case.passed):
+                click.echo(f"     {found.name}/{policy.theme}/{policy.id}/cases.yaml, line {case.line}: {case.name}")
+                for difference in case.differences:
+                    click.echo(f"       {_plain(difference)}")
+        click.echo(f"{len(results)} policies, {total} cases, {failed} failed.")
+    _exit(failed)
+
+
+@command.command()
+@_ids
+@click.option(
+    "--require-kusto", is_flag=True, help="Fail unless Microsoft's parser runs; fetches it with npm if it is missing."
+)
+@_as_json
+@_root
+def lint(ids: Sequence[str], require_kusto: bool, as_json: bool, root: Path | None) -> None:
+    """Check all policies, or those named, for what loading does not refuse. A finding exits 2."""
+    from lockdown.policy import kusto
+    from lockdown.policy.lint import lint as check
+    from lockdown.policy.lint import runs_in
+    from lockdown.snapshot.engine import Engine
+
+    found = _load(root)
+    chosen = _chosen(found, ids)
+    with Engine() as engine:
+        findings = [finding for policy in chosen for finding in check(policy, engine)]
+    official = kusto.check(chosen, fetch=require_kusto)
+    findings += official.findings
+    if as_json:
+        listed = [
+            {"file": f"{found.name}/{f.file}", "line": f.line, "rule": f.rule, "message": f.message} for f in findings
+        ]
+        engines = {policy.id: sorted(runs_in(policy)) for policy in chosen}
+        parser = {"ran": not official.reason, "queries": official.queries, "reason": official.reason}
+        _write({"policies": len(chosen), "findings": listed, "microsoftParser": parser, "runsIn": engines})
+    else:
+        for finding in findings:
+            click.echo(f"{found.name}/{finding.file}, line {finding.line}: {finding.rule}: {_plain(finding.message)}")
+        click.echo(f"lockdown's rules: {len(chosen)} policies, {len(findings) - len(official.findings)} findings")
+        click.echo(official.summary())
+    _exit(len(findings))
+
+
+def _exit(problems: int) -> None:
+    if problems:
+        raise click.exceptions.Exit(Exit.USAGE)
+
+
+def _load(root: Path | None) -> PolicySet:
+    from lockdown.policy.load import load
+
+    return load(root, translate=False)
+
+
+def _chosen(found: PolicySet, ids: Iterable[str]) -> list[Policy]:
+    return [found.get(policy_id) for policy_id in dict.fromkeys(ids)] or list(found.policies)
+
+
+def _framework(found: PolicySet, text: str) -> str:
+    matching = [key for key in found.frameworks if key == text] or [k for k in found.frameworks if k.startswith(text)]
+    if len(matching) != 1:
+        problem = "is the start of several frameworks" if matching else "is not a framework"
+        raise UsageError(f"{text!r} {problem}.", f"Known: {', '.join(found.frameworks)}.")
+    return matching[0]
+
+
+def _controls(found: PolicySet, policy: Policy, framework_id: str | None) -> list[dict[str, str]]:
+    from lockdown.policy.frameworks import controls_of
+
+    claimed = policy.controls if framework_id is None else controls_of(policy, framework_id, found.frameworks)
+    return [{"framework": c.framework, "id": c.id, "basis": c.basis} for c in claimed]
+
+
+def _ids_of(controls: Iterable[dict[str, str]]) -> str:
+    return ", ".join(dict.fromkeys(control["id"] for control in controls))
+
+
+def _summary(policy: Policy, controls: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "id": policy.id,
+        "theme": policy.theme,
+        "title": policy.title,
+        "severity": policy.severity.value,
+        "appliesTo": list(policy.applies_to),
+        "controls": controls,
+    }
+
+
+def _detail(found: PolicySet, policy: Policy, query: str) -> dict[str, Any]:
+    from lockdown.policy.lint import runs_in
+
+    return {
+        **_summary(policy, _controls(found, policy, None)),
+        "reads": {table: list(types) for table, types in policy.reads.items()},
+        "rationale": policy.rationale,
+        "remediation": policy.remediation,
+        "command": policy.command,
+        "builtIns": [{"guid": b.guid, "name": b.name, "differs": b.differs} for b in policy.built_ins],
+        "absentPasses": dict(policy.absent_passes),
+        "runsIn": sorted(runs_in(policy)),
+        "query": query,
+    }
+
+
+def _describe(found: PolicySet, policy: Policy, query: str) -> None:
+    from lockdown.policy.frameworks import controls_of
+    from lockdown.policy.lint import runs_in
+
+    lines = [
+        f"{policy.id} ({policy.severity.value}, {policy.theme})",
+        f"  {policy.title}.",
+        "",
+        f"Why: {policy.rationale}",
+        f"Fix: {policy.remediation}",
+        *([f"     {policy.command}"] if policy.command else []),
+        "",
+        f"Judges: {', '.join(policy.applies_to)}",
+        *(f"Reads {table}: {', '.join(types) or 'all rows'}" for table, types in policy.reads.items()),
+        f"Runs in: {', '.join(sorted(runs_in(policy), reverse=True))}",
+    ]
+    for framework in found.frameworks.values():
+        claims = controls_of(policy, framework.id, found.frameworks)
+        if claims:
+            lines.append(f"{framework.title}: " + ", ".join(f"{claim.id} ({claim.basis})" for claim in claims))
+    for built_in in policy.built_ins:
+        lines.append(f"Azure Policy {built_in.guid}: {built_in.name}")
+        lines += [f"  Differs: {built_in.differs}"] if built_in.differs else []
+    lines += [f"Absent passes: {path}: {reason}" for path, reason in policy.absent_passes.items()]
+    click.echo("\n".join([*lines, "", query.rstrip()]))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal; tab-separated lines, whole and unwrapped, in a pipe."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        for row in rows:
+            click.echo("\t".join(_plain(cell) for cell in row))
+        return
+    table = Table(*headings, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(_plain(cell)) for cell in row))
+    console.print(table)
+
+
+def _plain(text: str) -> str:
+    """Names in cases and messages may be hostile: no control or direction character reaches the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _write(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,91 @@
+"""Frameworks: which requirements exist, and which of them a policy speaks to.
+
+Policies claim ids of a framework that lists its controls itself (NIST SP 800-53 Rev. 5, HIPAA, HITRUST). A baseline
+(FedRAMP Moderate, Rev. 5) derives from one: a claim counts for it if the baseline keeps that control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from lockdown import yamlfile
+from lockdown.errors import UsageError
+from lockdown.model import Control, Policy
+from lockdown.policy.schema import FrameworkFile, Requirement
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A set of requirements.
+
+    Attributes:
+        source: the document and revision that the ids come from.
+        derives_from: the framework whose controls a baseline selects; None for one that stands alone.
+        controls: control id to its requirement, in the order of the file.
+    """
+
+    id: str
+    title: str
+    source: str
+    derives_from: str | None
+    controls: Mapping[str, Requirement]
+
+
+def parse(files: Mapping[str, bytes]) -> dict[str, Framework]:
+    """Return the frameworks in ``files`` (a name that errors show, and the bytes) by id.
+
+    Raises:
+        UsageError: a file is wrong, an id differs from its file's name, or a baseline lists a control that the
+            framework it derives from lacks; every problem stands in the message.
+    """
+    problems: list[str] = []
+    written: dict[str, tuple[str, FrameworkFile]] = {}
+    for name, data in sorted(files.items()):
+        try:
+            found = yamlfile.load(name, data, FrameworkFile)
+        except UsageError as error:
+            problems.append(error.message)
+            continue
+        stem = name.rsplit("/", 1)[-1].removesuffix(".yaml")
+        if found.id != stem:
+            problems.append(f"{name}: id: {found.id!r} must be {stem!r}, the name of the file.")
+        written[found.id] = (name, found)
+    frameworks = {key: _standing(file) for key, (_, file) in written.items() if file.derives_from is None}
+    for key, (name, file) in written.items():
+        if file.derives_from is not None:
+            parent = frameworks.get(file.derives_from)
+            if parent is None or parent.derives_from is not None:
+                problems.append(f"{name}: derives_from: there is no framework {file.derives_from!r} of its own.")
+                continue
+            missing = [control for control in file.controls if control not in parent.controls]
+            problems += [f"{name}: controls: {parent.id} has no control {control!r}." for control in missing]
+            kept = {control: parent.controls[control] for control in file.controls if control in parent.controls}
+            frameworks[key] = Framework(key, file.title, file.source, parent.id, MappingProxyType(kept))
+    if problems:
+        raise UsageError("\n".join(problems))
+    return dict(sorted(frameworks.items()))
+
+
+def controls_of(policy: Policy, framework_id: str, frameworks: Mapping[str, Framework]) -> tuple[Control, ...]:
+    """Return the controls of one framework that ``policy`` speaks to, derived ones included.
+
+    Raises:
+        UsageError: there is no such framework.
+    """
+    framework = frameworks.get(framework_id)
+    if framework is None:
+        raise UsageError(f"There is no framework {framework_id!r}.", f"Known: {', '.join(frameworks)}.")
+    origin = framework.derives_from or framework.id
+    return tuple(
+        Control(framework.id, control.id, control.basis)
+        for control in policy.controls
+        if control.framework == origin and control.id in framework.controls
+    )
+
+
+def _standing(file: FrameworkFile) -> Framework:
+    listed = file.controls if isinstance(file.controls, dict) else {}
+    controls = {key: Requirement(title=value) if isinstance(value, str) else value for key, value in listed.items()}
+    return Framework(file.id, file.title, file.source, None, MappingProxyType(controls))

@@ -1,0 +1,74 @@
+"""A policy's query on the embedded engine, over empty tables: does it translate, and what does it return?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lockdown.errors import UsageError
+from lockdown.model import Boundary, Policy
+from lockdown.policy import boundary
+from lockdown.snapshot.engine import Engine, QueryError
+from lockdown.snapshot.kql import line_of, significant
+
+_POSITION = re.compile(r"\bat (\d+):\d+")
+_QUOTED = re.compile(r"'([^']+)'|the table (\w+) was not collected")
+_ANY_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+
+EXAMPLE = Boundary(
+    (_ANY_SUBSCRIPTION,),
+    (f"/subscriptions/{_ANY_SUBSCRIPTION}/resourcegroups/any/providers/microsoft.network/virtualnetworks/any",),
+    ("192.0.2.0/24",),
+)
+"""A boundary with one value of each kind, for checking queries that will run with another."""
+
+
+@dataclass(frozen=True)
+class QueryProblem:
+    """Why a query cannot be used; ``line`` is where in query.kql, None if no place is to blame."""
+
+    line: int | None
+    message: str
+
+
+def problem(policy: Policy, engine: Engine) -> QueryProblem | None:
+    """Return why the query of ``policy`` does not translate over exactly the tables it reads, or None if it does."""
+    try:
+        _translate(policy, engine)
+    except UsageError as error:
+        place = re.match(r"line (\d+): ", error.message)
+        return QueryProblem(int(place[1]), error.message[place.end() :]) if place else QueryProblem(None, error.message)
+    except QueryError as error:
+        return QueryProblem(_line(policy.query, error.message), f"{error.message}.")
+    return None
+
+
+def output(policy: Policy, engine: Engine) -> tuple[str, ...]:
+    """Return the columns that the query of ``policy`` gives.
+
+    Raises:
+        QueryError: it cannot be translated or run.
+    """
+    bound = _translate(policy, engine)
+    return tuple(column.name for column in engine.run(bound, datetime(2026, 1, 1, tzinfo=UTC)).columns)
+
+
+def _translate(policy: Policy, engine: Engine) -> str:
+    bound = boundary.bind(policy.query, EXAMPLE)
+    for table in engine.tables - policy.reads.keys():
+        engine.drop(table)
+    for table in policy.reads.keys() - engine.tables:
+        engine.load_rows(table, ())
+    engine.translate(bound)
+    return bound
+
+
+def _line(query: str, message: str) -> int | None:
+    position = _POSITION.search(message)
+    if position:
+        return int(position[1])
+    quoted = _QUOTED.search(message)
+    wanted = (quoted[1] or quoted[2]) if quoted else None
+    places = (token.start for token in significant(query) if token.text == wanted)
+    return next((line_of(query, start) for start in places), None)
