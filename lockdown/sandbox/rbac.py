@@ -84,6 +84,11 @@ class Grants:
             for permission in granted.get(scope, ())
         )
 
+    def below(self, object_id: str, scope: str) -> bool:
+        """Tell whether the principal holds any role somewhere below ``scope``."""
+        prefix = f"{scope.lower().rstrip('/')}/"
+        return any(held.startswith(prefix) for held in self.by_principal.get(object_id.lower(), ()))
+
     def _scopes(self, resource_id: str) -> Iterator[str]:
         yield "/"
         end = resource_id.find("/", len("/subscriptions/")) if resource_id.startswith("/subscriptions/") else -1

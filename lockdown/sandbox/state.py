@@ -99,6 +99,12 @@ class State:
         self._changes = list(changes)
         self._grants = rbac.grants(self._governing())
 
+    def seed(self, documents: Iterable[Document]) -> None:
+        """Add documents that were there before anything happened; no change tells of them."""
+        with self._lock:
+            self._documents.update((document["id"].lower(), document) for document in documents)
+            self._grants = rbac.grants(self._governing())
+
     def get(self, resource_id: str) -> Document | None:
         """Return a copy of the document with this id, or None. Ids compare case-insensitively."""
         with self._lock:
@@ -171,6 +177,11 @@ class State:
         if self.denied and subscription_of(resource_id).lower() in self.denied:
             return False
         return self._grants.allow(principal.object_id, operation, resource_id)
+
+    def sees_any(self, principal: Principal, scope: str) -> bool:
+        """Tell whether the principal can read the scope or holds a role on something in it."""
+        denied = self.denied and subscription_of(scope).lower() in self.denied
+        return self.can_read(principal, scope) or (not denied and self._grants.below(principal.object_id, scope))
 
     def _record(self, document: Document, before: Document | None, after: Document | None, who: Authorship) -> None:
         self.revision += 1

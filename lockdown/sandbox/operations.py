@@ -1,0 +1,103 @@
+"""Long-running operations: what is under way, and what happens when it ends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from threading import RLock
+from typing import Any
+from uuid import uuid4
+
+from lockdown.sandbox.clock import Clock
+
+_KEPT = 10_000
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        resource_id: what it works on.
+        verb: the provisioningState that readers see meanwhile: ``Creating``, ``Updating`` or ``Deleting``.
+        effect: what happens at its end, or None if it already has.
+    """
+
+    id: str
+    resource_id: str
+    verb: str
+    started: datetime
+    ends: datetime
+    effect: Callable[[], None] | None = None
+
+
+class Operations:
+    """Every operation of a sandbox. An operation ends when its time has come and somebody looks (``settle``)."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self.clock = clock
+        self.seconds = seconds
+        self._all: dict[str, Operation] = {}
+        self._running: dict[str, Operation] = {}
+        self._lock = RLock()
+
+    def start(self, resource_id: str, verb: str, effect: Callable[[], None] | None = None) -> Operation:
+        """Start an operation; ``effect`` runs at its end."""
+        now = self.clock.now()
+        operation = Operation(str(uuid4()), resource_id, verb, now, now + timedelta(seconds=self.seconds), effect)
+        with self._lock:
+            self._all[operation.id] = operation
+            if len(self._all) > _KEPT:
+                del self._all[next(key for key in self._all if key not in self._running)]
+            self._running[operation.id] = operation
+        self.settle()
+        return operation
+
+    def settle(self, *, everything: bool = False) -> None:
+        """End what is due, in the order it was started; with ``everything``, end all at once (shutdown)."""
+        if not self._running:
+            return
+        now = self.clock.now()
+        with self._lock:
+            due = [found for found in self._running.values() if everything or found.ends <= now]
+            for operation in due:
+                del self._running[operation.id]
+                if operation.effect is not None:
+                    operation.effect()
+
+    def get(self, operation_id: str) -> Operation | None:
+        """Return an operation, running or ended, or None."""
+        return self._all.get(operation_id.lower())
+
+    def is_running(self, operation: Operation) -> bool:
+        """Tell whether it has not ended."""
+        return operation.id in self._running
+
+    def pending(self, resource_id: str) -> Operation | None:
+        """Return the operation that is under way on a resource, or None."""
+        if not self._running:
+            return None
+        key = resource_id.lower()
+        with self._lock:
+            return next((found for found in self._running.values() if found.resource_id.lower() == key), None)
+
+    def retry_after(self, operation: Operation) -> str:
+        """Return the Retry-After seconds; at least 1, because clients take 0 for "not given"."""
+        return str(max(1, ceil((operation.ends - self.clock.now()).total_seconds())))
+
+    def status(self, operation: Operation, path: str) -> dict[str, Any]:
+        """Return the body of the operation's status resource."""
+        running = self.is_running(operation)
+        body: dict[str, Any] = {
+            "id": path,
+            "name": operation.id,
+            "status": "InProgress" if running else "Succeeded",
+            "startTime": _stamp(operation.started),
+        }
+        if not running:
+            body |= {"endTime": _stamp(operation.ends), "percentComplete": 100}
+        return body
+
+
+def _stamp(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,32 @@
+"""What the sandbox knows of single resource types. One module per family; a type that is not here is generic."""
+
+from collections.abc import Mapping
+
+from lockdown.sandbox.kind import Kind
+from lockdown.sandbox.providers import (
+    authorization,
+    network_interfaces,
+    private_endpoints,
+    public_addresses,
+    security_groups,
+    storage,
+    virtual_networks,
+)
+
+KINDS: Mapping[str, Kind] = {
+    kind.type.lower(): kind
+    for kind in (
+        *authorization.KINDS,
+        *network_interfaces.KINDS,
+        *private_endpoints.KINDS,
+        *public_addresses.KINDS,
+        *security_groups.KINDS,
+        *storage.KINDS,
+        *virtual_networks.KINDS,
+    )
+}
+
+
+def kind_of(type_: str) -> Kind | None:
+    """Return what is known of a type, or None for a generic one."""
+    return KINDS.get(type_.lower())
