@@ -13,7 +13,7 @@ from types import MappingProxyType
 from lockdown import yamlfile
 from lockdown.errors import UsageError
 from lockdown.model import Control, Policy
-from lockdown.policy.schema import FrameworkFile, Requirement
+from lockdown.policy.schema import BaselineFile, FrameworkFile, Requirement
 
 
 @dataclass(frozen=True)
@@ -41,28 +41,30 @@ def parse(files: Mapping[str, bytes]) -> dict[str, Framework]:
             framework it derives from lacks; every problem stands in the message.
     """
     problems: list[str] = []
-    written: dict[str, tuple[str, FrameworkFile]] = {}
-    for name, data in sorted(files.items()):
+    frameworks: dict[str, Framework] = {}
+    baselines: dict[str, BaselineFile] = {}
+    for name, content in sorted(files.items()):
         try:
-            found = yamlfile.load(name, data, FrameworkFile)
+            found = _file(name, content)
         except UsageError as error:
             problems.append(error.message)
             continue
-        stem = name.rsplit("/", 1)[-1].removesuffix(".yaml")
-        if found.id != stem:
-            problems.append(f"{name}: id: {found.id!r} must be {stem!r}, the name of the file.")
-        written[found.id] = (name, found)
-    frameworks = {key: _standing(file) for key, (_, file) in written.items() if file.derives_from is None}
-    for key, (name, file) in written.items():
-        if file.derives_from is not None:
-            parent = frameworks.get(file.derives_from)
-            if parent is None or parent.derives_from is not None:
-                problems.append(f"{name}: derives_from: there is no framework {file.derives_from!r} of its own.")
-                continue
-            missing = [control for control in file.controls if control not in parent.controls]
-            problems += [f"{name}: controls: {parent.id} has no control {control!r}." for control in missing]
-            kept = {control: parent.controls[control] for control in file.controls if control in parent.controls}
-            frameworks[key] = Framework(key, file.title, file.source, parent.id, MappingProxyType(kept))
+        if isinstance(found, BaselineFile):
+            baselines[name] = found
+        else:
+            controls = MappingProxyType(dict(found.controls))
+            frameworks[found.id] = Framework(found.id, found.title, found.source, None, controls)
+    standing = dict(frameworks)
+    for name, baseline in baselines.items():
+        parent = standing.get(baseline.derives_from)
+        if parent is None:
+            problems.append(f"{name}: derives_from: no framework {baseline.derives_from!r} lists its own controls.")
+            continue
+        missing = [control for control in baseline.controls if control not in parent.controls]
+        problems += [f"{name}: controls: {parent.id} has no control {control!r}." for control in missing]
+        kept = {control: parent.controls[control] for control in baseline.controls if control in parent.controls}
+        selected = Framework(baseline.id, baseline.title, baseline.source, parent.id, MappingProxyType(kept))
+        frameworks[baseline.id] = selected
     if problems:
         raise UsageError("\n".join(problems))
     return dict(sorted(frameworks.items()))
@@ -85,7 +87,11 @@ def controls_of(policy: Policy, framework_id: str, frameworks: Mapping[str, Fram
     )
 
 
-def _standing(file: FrameworkFile) -> Framework:
-    listed = file.controls if isinstance(file.controls, dict) else {}
-    controls = {key: Requirement(title=value) if isinstance(value, str) else value for key, value in listed.items()}
-    return Framework(file.id, file.title, file.source, None, MappingProxyType(controls))
+def _file(name: str, content: bytes) -> FrameworkFile | BaselineFile:
+    value, lines = yamlfile.parse(name, content)
+    derived = isinstance(value, dict) and "derives_from" in value
+    found = yamlfile.load(name, content, BaselineFile) if derived else yamlfile.load(name, content, FrameworkFile)
+    stem = name.rsplit("/", 1)[-1].removesuffix(".yaml")
+    if found.id != stem:
+        raise UsageError(f"{name}, line {lines['id',]}: id: {found.id!r} must be {stem!r}, the name of the file.")
+    return found

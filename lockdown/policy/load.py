@@ -104,7 +104,7 @@ def parse(files: Mapping[str, bytes], *, name: str = "policies", translate: bool
     problems = [f"{name}/{path} is no part of a policy set." for path in files if not tree.belongs(path)]
     folders = _folders(files)
     frameworks = {f"{name}/{path}": content for path, content in files.items() if path.startswith("frameworks/")}
-    known = _tried(problems, lambda: framework_files.parse(frameworks)) or {}
+    known = _tried(problems, lambda: framework_files.parse(frameworks))
     redaction = _tried(problems, lambda: redaction_file.parse(f"{name}/redaction.yaml", files.get("redaction.yaml")))
     policies = [
         policy
@@ -116,7 +116,7 @@ def parse(files: Mapping[str, bytes], *, name: str = "policies", translate: bool
         problems += _untranslatable(name, policies)
     if not folders:
         problems.append(f"{name} holds no policy.")
-    if problems or redaction is None:
+    if problems or known is None or redaction is None:
         raise UsageError("\n".join(problems))
     ordered = tuple(sorted(policies, key=lambda policy: policy.id))
     shipped = MappingProxyType(dict(sorted(files.items())))

@@ -13,7 +13,8 @@ from lockdown.snapshot.engine import Engine, QueryError
 from lockdown.snapshot.kql import line_of, significant
 
 _POSITION = re.compile(r"\bat (\d+):\d+")
-_QUOTED = re.compile(r"'([^']+)'|the table (\w+) was not collected")
+_NAMED = re.compile(r"'(?:function:)?(\w+)'|the table (\w+) was not collected|column \"(\w+)\" not found")
+_ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _ANY_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 EXAMPLE = Boundary(
@@ -33,14 +34,20 @@ class QueryProblem:
 
 
 def problem(policy: Policy, engine: Engine) -> QueryProblem | None:
-    """Return why the query of ``policy`` does not translate over exactly the tables it reads, or None if it does."""
+    """Return why the query of ``policy`` does not translate over exactly the tables it reads, or None if it does.
+
+    It is planned, so that a column that does not exist is found, and not run.
+    """
     try:
-        _translate(policy, engine)
+        translated = engine.translate(_prepared(policy, engine))
+        with engine.limits():
+            engine.connection.execute(f"EXPLAIN {translated.sql}", translated.bind(_ANY_TIME) or None)
     except UsageError as error:
         place = re.match(r"line (\d+): ", error.message)
         return QueryProblem(int(place[1]), error.message[place.end() :]) if place else QueryProblem(None, error.message)
     except QueryError as error:
-        return QueryProblem(_line(policy.query, error.message), f"{error.message}.")
+        message = error.message.removeprefix("the query failed on the data: ")
+        return QueryProblem(_line(policy.query, message), f"{message}.")
     return None
 
 
@@ -50,17 +57,15 @@ def output(policy: Policy, engine: Engine) -> tuple[str, ...]:
     Raises:
         QueryError: it cannot be translated or run.
     """
-    bound = _translate(policy, engine)
-    return tuple(column.name for column in engine.run(bound, datetime(2026, 1, 1, tzinfo=UTC)).columns)
+    return tuple(column.name for column in engine.run(_prepared(policy, engine), _ANY_TIME).columns)
 
 
-def _translate(policy: Policy, engine: Engine) -> str:
+def _prepared(policy: Policy, engine: Engine) -> str:
     bound = boundary.bind(policy.query, EXAMPLE)
     for table in engine.tables - policy.reads.keys():
         engine.drop(table)
     for table in policy.reads.keys() - engine.tables:
         engine.load_rows(table, ())
-    engine.translate(bound)
     return bound
 
 
@@ -68,7 +73,7 @@ def _line(query: str, message: str) -> int | None:
     position = _POSITION.search(message)
     if position:
         return int(position[1])
-    quoted = _QUOTED.search(message)
-    wanted = (quoted[1] or quoted[2]) if quoted else None
+    named = _NAMED.search(message)
+    wanted = next(filter(None, named.groups())) if named else None
     places = (token.start for token in significant(query) if token.text == wanted)
     return next((line_of(query, start) for start in places), None)

@@ -52,7 +52,7 @@ def _path(text: str) -> str:
 
 def _pattern(text: str) -> str:
     try:
-        compiled = re.compile(text)
+        compiled = re.compile(f"(?:{text})")
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from error
     if compiled.search(""):

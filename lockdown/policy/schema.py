@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, RootModel, model_validator
 
@@ -161,26 +161,31 @@ class CasesFile(RootModel[Annotated[tuple[Case, ...], Field(min_length=1)]]):
 
 
 class Requirement(Strict):
-    """One control of a framework; ``implementation`` is HIPAA's: required or addressable."""
+    """One control of a framework; ``implementation`` is HIPAA's: standard, required or addressable."""
 
     title: Filled
-    implementation: Annotated[str, Field(pattern="^(required|addressable|standard)?$")] = ""
+    implementation: Literal["", "standard", "required", "addressable"] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _title_alone(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the file holds
+        return {"title": value} if isinstance(value, str) else value
 
 
 class FrameworkFile(Strict):
-    """frameworks/<id>.yaml: controls with titles, or a baseline that lists ids of the framework it derives from."""
+    """frameworks/<id>.yaml of a framework that lists its own controls."""
 
     id: PolicyId
     title: Filled
     source: Filled
-    derives_from: str | None = None
-    controls: dict[str, str | Requirement] | tuple[str, ...]
+    controls: Annotated[dict[str, Requirement], Field(min_length=1)]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_shape(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the file holds
-        if isinstance(value, dict):
-            derived, listed = value.get("derives_from") is not None, isinstance(value.get("controls"), list)
-            if derived != listed:
-                raise ValueError("a baseline has derives_from and a list of controls; any other, ids with titles")
-        return value
+
+class BaselineFile(Strict):
+    """frameworks/<id>.yaml of a baseline: ids of the framework that it derives from."""
+
+    id: PolicyId
+    title: Filled
+    source: Filled
+    derives_from: str
+    controls: Annotated[tuple[str, ...], Field(min_length=1)]
