@@ -13,6 +13,7 @@ from lockdown.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from lockdown.model import Policy
+    from lockdown.policy.cases import CaseResult
     from lockdown.policy.load import PolicySet
 
 _root = click.option(
@@ -95,25 +96,21 @@ def test(ids: Sequence[str], as_json: bool, root: Path | None) -> None:
     from lockdown.policy import cases
 
     found = _load(root)
-    results = [(policy, cases.run(policy, root=found.name)) for policy in _chosen(found, ids)]
+    results = []
+    for policy, run in cases.run_all(_chosen(found, ids), root=found.name):
+        results.append((policy, run))
+        if not as_json:
+            _show_cases(found.name, policy, run)
     failed = sum(not case.passed for _, run in results for case in run)
     total = sum(len(run) for _, run in results)
     if as_json:
         listed = [
             {"policy": c.policy, "case": c.name, "line": c.line, "passed": c.passed, "differences": list(c.differences)}
             for _, run in results
-            for case in run
-            for c in (case,)
+            for c in run
         ]
         _write({"cases": total, "failed": failed, "results": listed})
     else:
-        for policy, run in results:
-            passed = sum(case.passed for case in run)
-            click.echo(f"{'ok  ' if passed == len(run) else 'FAIL'} {policy.id}: {passed} of {len(run)} cases")
-            for case in (case for case in run if not case.passed):
-                click.echo(f"     {found.name}/{policy.theme}/{policy.id}/cases.yaml, line {case.line}: {case.name}")
-                for difference in case.differences:
-                    click.echo(f"       {_plain(difference)}")
         click.echo(f"{len(results)} policies, {total} cases, {failed} failed.")
     _exit(failed)
 
@@ -128,14 +125,11 @@ def test(ids: Sequence[str], as_json: bool, root: Path | None) -> None:
 def lint(ids: Sequence[str], require_kusto: bool, as_json: bool, root: Path | None) -> None:
     """Check all policies, or those named, for what loading does not refuse. A finding exits 2."""
     from lockdown.policy import kusto
-    from lockdown.policy.lint import lint as check
-    from lockdown.policy.lint import runs_in
-    from lockdown.snapshot.engine import Engine
+    from lockdown.policy.lint import lint_all, runs_in
 
     found = _load(root)
     chosen = _chosen(found, ids)
-    with Engine() as engine:
-        findings = [finding for policy in chosen for finding in check(policy, engine)]
+    findings = lint_all(chosen)
     official = kusto.check(chosen, fetch=require_kusto)
     findings += official.findings
     if as_json:
@@ -151,6 +145,15 @@ def lint(ids: Sequence[str], require_kusto: bool, as_json: bool, root: Path | No
         click.echo(f"lockdown's rules: {len(chosen)} policies, {len(findings) - len(official.findings)} findings")
         click.echo(official.summary())
     _exit(len(findings))
+
+
+def _show_cases(root: str, policy: Policy, run: Sequence[CaseResult]) -> None:
+    passed = sum(case.passed for case in run)
+    click.echo(f"{'ok  ' if passed == len(run) else 'FAIL'} {policy.id}: {passed} of {len(run)} cases")
+    for case in (case for case in run if not case.passed):
+        click.echo(f"     {root}/{policy.theme}/{policy.id}/cases.yaml, line {case.line}: {_plain(case.name)}")
+        for difference in case.differences:
+            click.echo(f"       {_plain(difference)}")
 
 
 def _exit(problems: int) -> None:
@@ -238,7 +241,7 @@ def _describe(found: PolicySet, policy: Policy, query: str) -> None:
         lines.append(f"Azure Policy {built_in.guid}: {built_in.name}")
         lines += [f"  Differs: {built_in.differs}"] if built_in.differs else []
     lines += [f"Absent passes: {path}: {reason}" for path, reason in policy.absent_passes.items()]
-    click.echo("\n".join([*lines, "", query.rstrip()]))
+    click.echo("\n".join([*(_plain(line) for line in lines), "", query.rstrip()]))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -259,9 +262,9 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Names in cases and messages may be hostile: no control or direction character reaches the terminal."""
+    """Texts of a policy set may be hostile: no control or direction character reaches the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _write(value: object) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(value, indent=2))

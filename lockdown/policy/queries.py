@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lockdown.errors import UsageError
 from lockdown.model import Boundary, Policy
 from lockdown.policy import boundary
-from lockdown.snapshot.engine import Engine, QueryError
+from lockdown.snapshot.engine import Engine, QueryError, Translated
 from lockdown.snapshot.kql import line_of, significant
 
 _POSITION = re.compile(r"\bat (\d+):\d+")
 _NAMED = re.compile(r"'(?:function:)?(\w+)'|the table (\w+) was not collected|column \"(\w+)\" not found")
+_TRANSLATING = threading.Lock()
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _ANY_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
@@ -39,7 +41,7 @@ def problem(policy: Policy, engine: Engine) -> QueryProblem | None:
     It is planned, so that a column that does not exist is found, and not run.
     """
     try:
-        translated = engine.translate(_prepared(policy, engine))
+        translated = translate(engine, _prepared(policy, engine))
         with engine.limits():
             engine.connection.execute(f"EXPLAIN {translated.sql}", translated.bind(_ANY_TIME) or None)
     except UsageError as error:
@@ -57,7 +59,21 @@ def output(policy: Policy, engine: Engine) -> tuple[str, ...]:
     Raises:
         QueryError: it cannot be translated or run.
     """
-    return tuple(column.name for column in engine.run(_prepared(policy, engine), _ANY_TIME).columns)
+    bound = _prepared(policy, engine)
+    translate(engine, bound)
+    return tuple(column.name for column in engine.run(bound, _ANY_TIME).columns)
+
+
+def translate(engine: Engine, query: str) -> Translated:
+    """Translate a query, one at a time in this process: the translator's parser shares state between threads.
+
+    The engine keeps the answer, so that running the query later does not translate again.
+
+    Raises:
+        QueryError: it cannot be translated.
+    """
+    with _TRANSLATING:
+        return engine.translate(query)
 
 
 def _prepared(policy: Policy, engine: Engine) -> str:
