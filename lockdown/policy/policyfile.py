@@ -12,6 +12,9 @@ from lockdown.model import BuiltIn, Control, Policy
 from lockdown.policy.frameworks import Framework
 from lockdown.policy.schema import BASES, PolicyFile
 from lockdown.policy.tree import PARTS
+from lockdown.snapshot.kql import line_of, significant
+
+MAX_DEPTH = 100
 
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _Path = tuple[str | int, ...]
@@ -40,10 +43,20 @@ def parse(where: str, parts: Mapping[str, bytes], known: Mapping[str, Framework]
         wrong.append((("id",), f"{written.id!r} must be {folder!r}, the name of the folder"))
     if not texts["query.kql"].strip():
         raise UsageError(f"{where}/query.kql is empty.")
+    _refuse_depth(f"{where}/query.kql", texts["query.kql"])
     if wrong:
         _, lines = yamlfile.parse(f"{where}/policy.yaml", parts["policy.yaml"])
         raise UsageError("\n".join(_located(f"{where}/policy.yaml", lines, at, message) for at, message in wrong))
     return _as_policy(theme, written, texts["query.kql"], parts)
+
+
+def _refuse_depth(name: str, query: str) -> None:
+    depth = 0
+    for token in significant(query):
+        depth += (token.text in {"(", "[", "{"}) - (token.text in {")", "]", "}"})
+        if depth > MAX_DEPTH:
+            line = line_of(query, token.start)
+            raise UsageError(f"{name}, line {line}: brackets are nested deeper than {MAX_DEPTH} levels.")
 
 
 def _as_policy(theme: str, written: PolicyFile, query: str, parts: Mapping[str, bytes]) -> Policy:

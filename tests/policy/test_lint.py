@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lockdown.model import Policy
 from lockdown.policy import lint_query
 from lockdown.policy.lint import RULES, Finding, lint, runs_in
-from lockdown.snapshot.kql import line_of
+from lockdown.policy.shape import word_set
+from lockdown.snapshot.kql import line_of, significant
 from tests.policy.sample import CASES, POLICY, QUERY
 
 Make = Callable[..., Policy]
@@ -121,6 +124,21 @@ def test_a_rule_is_told_with_its_line(query: str, expected: set[tuple[int, str]]
 )
 def test_what_is_right_is_not_told(query: str) -> None:
     assert list(lint_query.check(query)) == []
+
+
+PIECES = sorted(
+    word_set(
+        "resources resourcecontainers | where extend project summarize by join kind = inner on mv-expand limit 400 union "
+        "distinct ( ) [ ] { } , . == =~ ! in has tostring iff case coalesce properties id type $left 'x' 1 boundary ; //"
+    )
+)
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=60))
+def test_whatever_is_written_the_linter_answers(pieces: list[str]) -> None:
+    query = " ".join(pieces)
+    places = {token.start for token in significant(query)}
+    assert all(rule in RULES and token.start in places for token, rule, _ in lint_query.check(query))
 
 
 def test_more_joins_are_allowed_where_only_the_snapshot_can_run_it() -> None:

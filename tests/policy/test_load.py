@@ -97,6 +97,7 @@ def test_the_digest_is_over_paths_and_bytes(tree: Path) -> None:
         ("query.kql", "| extend", "| extnd", "query.kql, line 3: it cannot be translated"),
         ("query.kql", "observed = access", "observed = no_such_function(access)", "query.kql, line 9: "),
         ("query.kql", "observed = access", "observed = acess", "query.kql, line 9: "),
+        ("query.kql", "(access", "(" * 101 + "access", "query.kql, line 6: brackets are nested deeper than 100 levels"),
         ("query.kql", "resources\n", "resourcecontainers\n", "query.kql, line 1: "),
         (
             "query.kql",
