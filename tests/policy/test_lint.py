@@ -128,8 +128,8 @@ def test_what_is_right_is_not_told(query: str) -> None:
 
 PIECES = sorted(
     word_set(
-        "resources resourcecontainers | where extend project summarize by join kind = inner on mv-expand limit 400 union "
-        "distinct ( ) [ ] { } , . == =~ ! in has tostring iff case coalesce properties id type $left 'x' 1 boundary ; //"
+        "resources resourcecontainers | where extend project summarize by join kind = inner on mv-expand limit 400 "
+        "union distinct ( ) [ ] { } , . == =~ ! in has tostring iff case coalesce properties id type $left 'x' 1 ; //"
     )
 )
 
