@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, request_response
 
 from lockdown.errors import ToolError
 from lockdown.sandbox import arm, client, entra, metadata, resource_graph
@@ -15,7 +15,6 @@ from lockdown.sandbox.persistence import Keeper
 from lockdown.sandbox.settings import Settings
 from lockdown.sandbox.state import State
 
-_ALL = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS"]
 _READS, _WRITES = 11_999, 1_199
 
 
@@ -30,14 +29,17 @@ def build(state: State, settings: Settings, identity: Identity, operations: Oper
         except ArmError as error:
             return JSONResponse(error.body(), error.status)
 
-    return Starlette(
+    application = Starlette(
         routes=[
             Route("/metadata/endpoints", endpoints),
             *entra.routes(identity),
             *resource_graph.routes(state, settings),
-            Route("/{path:path}", manager.handle, methods=_ALL),
         ]
     )
+    # A route's pattern stops at a newline; whatever is asked of Resource Manager must reach it.
+    application.router.default = request_response(manager.handle)
+    application.router.redirect_slashes = False
+    return application
 
 
 class _Manager:

@@ -8,7 +8,7 @@ from typing import Any
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page
-from lockdown.sandbox.tenancy import LOCATIONS
+from lockdown.sandbox.locations import LOCATIONS
 
 _TABLE = """
 Microsoft.Advisor 2023-01-01 recommendations

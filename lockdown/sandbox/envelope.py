@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.call import Call
 from lockdown.sandbox.kind import Kind
+from lockdown.sandbox.locations import LOCATIONS
 from lockdown.sandbox.resource_id import ResourceId, normal_location
 from lockdown.sandbox.state import Document, visible
 
@@ -109,6 +110,22 @@ def check_location(document: Document, previous: Document | None, group: str, *,
         )
 
 
+def check_region(document: Document) -> None:
+    """Refuse a location that is no region.
+
+    Raises:
+        ArmError: LocationNotAvailableForResourceType.
+    """
+    location = document.get("location")
+    if location and location not in LOCATIONS:
+        raise ArmError(
+            400,
+            "LocationNotAvailableForResourceType",
+            f"The provided location '{location}' is not available for resource type '{document['type']}'. List of "
+            f"available regions for the resource type is '{','.join(LOCATIONS)}'.",
+        )
+
+
 def check_conditions(call: Call, previous: Document | None) -> None:
     """Judge If-Match and If-None-Match.
 
@@ -134,7 +151,12 @@ def view(call: Call, kind: Kind | None, document: Document) -> Document:
     if pending is not None:
         shown["properties"] = {**(shown.get("properties") or {}), "provisioningState": pending.verb}
     if kind is not None and kind.etag and document.get("_etag"):
-        shown["etag"] = f'W/"{document["_etag"]}"'
+        etag = f'W/"{document["_etag"]}"'
+        shown["etag"] = etag
+        for value in shown["properties"].values():
+            for child in value if isinstance(value, list) else ():
+                if isinstance(child, dict) and str(child.get("type", "")).startswith(f"{shown['type']}/"):
+                    child["etag"] = etag
     return shown
 
 

@@ -1,7 +1,6 @@
 """Collections: resources of one type, or of any, page by page with nextLink."""
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -157,6 +156,13 @@ def _encode(last: str) -> str:
 
 def _decode(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (binascii.Error, ValueError) as error:
-        raise ArmError(400, "InvalidSkipTokenInQueryString", f"Invalid $skiptoken '{token}'.") from error
+        last = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise _wrong_token(token) from error
+    if last and not last.startswith("/"):
+        raise _wrong_token(token)
+    return last
+
+
+def _wrong_token(token: str) -> ArmError:
+    return ArmError(400, "InvalidSkipTokenInQueryString", f"Invalid $skiptoken '{token}'.")

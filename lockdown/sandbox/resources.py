@@ -8,7 +8,7 @@ from lockdown.sandbox.arm_error import ArmError, bad_request, group_not_found, n
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.kind import Context, Kind, check_shape
 from lockdown.sandbox.operations import Operation
-from lockdown.sandbox.providers import kind_of
+from lockdown.sandbox.providers import kind_of, private_endpoints
 from lockdown.sandbox.resource_id import ResourceId, group_id, group_of
 from lockdown.sandbox.state import Document
 
@@ -39,15 +39,17 @@ def put(call: Call, target: ResourceId) -> Answer:
     _check_idle(call, target.id)
     previous = _find(call, target, kind)
     envelope.check_conditions(call, previous)
-    _check_locks(call, target.id, "write")
+    check_locks(call, target.id, "write")
     document = envelope.from_request(call, target, body, previous)
     if kind is None:
         envelope.check_location(document, previous, group_of(target.id), required=False)
+        _keep_connections(document, previous)
         call.state.put(document, **call.who(operation))
         return Answer(200 if previous else 201, envelope.view(call, None, document), envelope.headers(None, document))
     _check_kind(kind, target, document)
     tracked = kind.tracked and not kind.inline
     envelope.check_location(document, previous, group_of(target.id), required=tracked)
+    envelope.check_region(document)
     document["properties"] = _keep_computed(kind, document["properties"], (previous or {}).get("properties") or {})
     _store(call, kind, target, document, previous, operation)
     return _written(call, kind, target, created=previous is None)
@@ -62,7 +64,7 @@ def patch(call: Call, target: ResourceId) -> Answer:
     previous = _existing(call, target, kind)
     _check_idle(call, target.id)
     envelope.check_conditions(call, previous)
-    _check_locks(call, target.id, "write")
+    check_locks(call, target.id, "write")
     if kind is not None:
         if kind.patch == "tags" and set(body) - {"tags"}:
             raise bad_request(f"Only tags of '{kind.type}' can be updated with PATCH.")
@@ -87,7 +89,7 @@ def delete(call: Call, target: ResourceId) -> Answer:
         return Answer(204)
     _check_idle(call, target.id)
     envelope.check_conditions(call, document)
-    _check_locks(call, target.id, "delete")
+    check_locks(call, target.id, "delete")
     context = Context(call.state, call.who(operation))
     if kind is not None:
         links.refuse_if_used(kind, document)
@@ -116,6 +118,7 @@ def remove_document(context: Context, kind: Kind | None, document: Document) -> 
             if isinstance(value, list):
                 holder["properties"][name] = [item for item in value if item is not part]
         context.state.put(holder, **context.who)
+    private_endpoints.reflect(context, None, document)
     if kind is not None:
         links.relink(context, kind, None, document)
         kind.removed(context, document)
@@ -250,13 +253,19 @@ def _check_idle(call: Call, resource_id: str) -> None:
         )
 
 
-def _check_locks(call: Call, resource_id: str, verb: str) -> None:
+def check_locks(call: Call, resource_id: str, verb: str) -> None:
+    """Refuse what a lock forbids: one at or above the resource, and for a delete also one below it.
+
+    Raises:
+        ArmError: ScopeLocked.
+    """
+    key = resource_id.lower()
     for lock in call.state.documents():
-        if str(lock.get("type", "")).lower() != _LOCK or str(lock["id"]).lower() == resource_id.lower():
+        if str(lock.get("type", "")).lower() != _LOCK or str(lock["id"]).lower() == key:
             continue
         scope = str(lock["id"]).lower().partition("/providers/microsoft.authorization/locks/")[0]
         level = str((lock.get("properties") or {}).get("level", "")).lower()
-        covered = resource_id.lower() == scope or resource_id.lower().startswith(f"{scope}/")
+        covered = key == scope or key.startswith(f"{scope}/") or (verb == "delete" and scope.startswith(f"{key}/"))
         if covered and (level == "readonly" or (verb == "delete" and level == "cannotdelete")):
             raise ArmError(
                 409,
@@ -279,6 +288,12 @@ def _check_kind(kind: Kind, target: ResourceId, document: Document) -> None:
 def _keep_computed(kind: Kind, wanted: Document, known: Document) -> Document:
     kept = {name: value for name, value in known.items() if name in kind.computed}
     return {**_without(wanted, kind.computed), **kept}
+
+
+def _keep_connections(document: Document, previous: Document | None) -> None:
+    known = ((previous or {}).get("properties") or {}).get("privateEndpointConnections")
+    if known is not None:
+        document["properties"]["privateEndpointConnections"] = known
 
 
 def _without(properties: Any, names: frozenset[str]) -> Document:  # noqa: ANN401  # a JSON value

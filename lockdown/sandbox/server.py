@@ -229,9 +229,10 @@ def _begin(
 ) -> tuple[Origin, Iterable[dict[str, object]]]:
     if saved is not None:
         if (saved.origin.scenario, dict(saved.origin.options)) != (name, options):
+            given = "".join(f" --option {key}={value}" for key, value in saved.origin.options.items())
             raise UsageError(
-                f"The state file was made from the scenario {saved.origin.scenario!r} with other options than these.",
-                "Start with that scenario and its options, or name another file with --state.",
+                f"The state file was made with --scenario {saved.origin.scenario}{given}, not with what is asked now.",
+                "Start with that, or name another file with --state.",
             )
         return saved.origin, saved.documents
     tenant = str(uuid4())

@@ -10,18 +10,12 @@ from lockdown.sandbox.arm_error import ArmError, group_not_found
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.kind import Context
 from lockdown.sandbox.listing import page, parse_filter
+from lockdown.sandbox.locations import LOCATIONS
 from lockdown.sandbox.providers import kind_of
 from lockdown.sandbox.resource_id import GROUP_TYPE, SUBSCRIPTION_TYPE, normal_location
-from lockdown.sandbox.resources import remove_document
+from lockdown.sandbox.resources import check_locks, remove_document
 from lockdown.sandbox.state import Document, visible
 
-LOCATIONS = {
-    "australiaeast": "Australia East", "canadacentral": "Canada Central", "centralus": "Central US",
-    "eastus": "East US", "eastus2": "East US 2", "germanywestcentral": "Germany West Central",
-    "japaneast": "Japan East", "northeurope": "North Europe", "southcentralus": "South Central US",
-    "swedencentral": "Sweden Central", "switzerlandnorth": "Switzerland North", "uksouth": "UK South",
-    "westeurope": "West Europe", "westus": "West US", "westus2": "West US 2", "westus3": "West US 3",
-}  # fmt: skip
 _GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
 _GROUP_NAME = re.compile(r"[-\w._()]{1,90}(?<!\.)")
 _GROUP_MEMBERS = frozenset({"id", "name", "type", "location", "tags", "managedBy", "properties"})
@@ -182,6 +176,7 @@ def _delete_group(call: Call, document: Document) -> Answer:
         raise ArmError(
             409, "ResourceGroupBeingDeleted", f"The resource group '{document['name']}' is in deprovisioning state."
         )
+    check_locks(call, str(document["id"]), "delete")
     if call.settings.operation_seconds <= 0:
         remove()
         return Answer(200)

@@ -62,6 +62,8 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
         availability = check_name(context.state, name)
         if not availability["nameAvailable"]:
             raise ArmError(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
+    else:
+        properties = document["properties"] = {**previous["properties"], **properties}
     _check_envelope(document, previous)
     one_of(document, "publicNetworkAccess", ("Enabled", "Disabled", "SecuredByPerimeter"))
     one_of(document, "minimumTlsVersion", ("TLS1_0", "TLS1_1", "TLS1_2", "TLS1_3"))
@@ -74,8 +76,11 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
                 "AccountPropertyCannotBeUpdated",
                 f"The property '{flag}' was specified in the input, but it cannot be updated.",
             )
-    _fill(context, document)
-    _fill_service(context, document, previous)
+    acls = properties.get("networkAcls")
+    if previous is None:
+        _fill(context, document)
+    if acls is not None or previous is None:
+        properties["networkAcls"] = _complete(acls or {})
 
 
 def _check_envelope(document: Document, previous: Document | None) -> None:
@@ -90,19 +95,24 @@ def _check_envelope(document: Document, previous: Document | None) -> None:
     document["kind"] = kind
 
 
-def _fill(context: Context, document: Document) -> None:
-    properties = document["properties"]
-    now = context.state.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
-    acls = properties.get("networkAcls") or {}
-    properties["networkAcls"] = {
+def _complete(acls: Document) -> Document:
+    given = {name: value for name, value in acls.items() if value is not None}
+    found: Document = {
         "bypass": "AzureServices",
         "virtualNetworkRules": [],
         "ipRules": [],
         "defaultAction": "Allow",
-        **{name: value for name, value in acls.items() if value is not None},
+        **given,
     }
-    for rule in (*properties["networkAcls"]["virtualNetworkRules"], *properties["networkAcls"]["ipRules"]):
+    for rule in (*found["virtualNetworkRules"], *found["ipRules"]):
         rule.setdefault("action", "Allow")
+    return found
+
+
+def _fill(context: Context, document: Document) -> None:
+    """Write what a new account has beside what was asked for."""
+    properties, name, location = document["properties"], str(document["name"]), document["location"]
+    now = context.state.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
     properties.setdefault("supportsHttpsTrafficOnly", True)
     properties.setdefault("allowBlobPublicAccess", False)
     properties.setdefault("allowCrossTenantReplication", False)
@@ -115,29 +125,39 @@ def _fill(context: Context, document: Document) -> None:
     for service in ("file", "blob"):
         known = services.get(service) or {}
         services[service] = {"keyType": "Account", "enabled": True, "lastEnabledTime": now, **known}
-
-
-def _fill_service(context: Context, document: Document, previous: Document | None) -> None:
-    properties = document["properties"]
-    now = context.state.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
-    name, location = document["name"], document["location"]
-    services: tuple[str, ...] = ("dfs", "web", "blob", "queue", "table", "file")
-    if document["kind"] == "FileStorage":
-        services = ("file",)
-    properties["provisioningState"] = "Succeeded"
-    properties["primaryLocation"] = location
-    properties["statusOfPrimary"] = "available"
-    properties["primaryEndpoints"] = _endpoints(str(name), services)
-    properties.setdefault("privateEndpointConnections", [])
-    if previous is None:
-        properties["creationTime"] = now
-        properties["keyCreationTime"] = {"key1": now, "key2": now}
+    properties |= {
+        "provisioningState": "Succeeded",
+        "privateEndpointConnections": [],
+        "creationTime": now,
+        "keyCreationTime": {"key1": now, "key2": now},
+        "primaryLocation": location,
+        "statusOfPrimary": "available",
+        "primaryEndpoints": _endpoints(name, _served(document["kind"])),
+    }
     sku = document["sku"]["name"]
     if "GRS" in sku or "GZRS" in sku:
-        properties["secondaryLocation"] = _SECONDARY.get(location, "centralus")
-        properties["statusOfSecondary"] = "available"
+        properties |= {"secondaryLocation": _SECONDARY.get(location, "centralus"), "statusOfSecondary": "available"}
         if "RA" in sku:
-            properties["secondaryEndpoints"] = _endpoints(f"{name}-secondary", services)
+            properties["secondaryEndpoints"] = _endpoints(f"{name}-secondary", _served(document["kind"]))
+
+
+def _served(kind: str) -> tuple[str, ...]:
+    return ("file",) if kind == "FileStorage" else ("dfs", "web", "blob", "queue", "table", "file")
+
+
+def _applied(context: Context, document: Document, previous: Document | None) -> None:
+    reflect(context, document, previous)
+    if previous is not None:
+        return
+    for service in ("blobServices", "fileServices", "queueServices", "tableServices"):
+        context.put(
+            {
+                "id": f"{document['id']}/{service}/default",
+                "name": "default",
+                "type": f"{_TYPE}/{service}",
+                "properties": {"cors": {"corsRules": []}},
+            }
+        )
 
 
 def _endpoints(name: str, services: Iterable[str]) -> dict[str, str]:
@@ -199,7 +219,7 @@ CONNECTION = Kind(
 )  # fmt: skip
 KINDS = (
     Kind(
-        _TYPE, ACCOUNT, computed=_COMPUTED, name=_NAME, create="location", prepare=_prepare, applied=reflect,
+        _TYPE, ACCOUNT, computed=_COMPUTED, name=_NAME, create="location", prepare=_prepare, applied=_applied,
         actions={"listkeys": _list_keys},
     ),
     CONNECTION,

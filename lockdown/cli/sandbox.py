@@ -1,0 +1,136 @@
+"""lockdown sandbox: a local Azure to try everything against."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockdown.errors import ToolError, UsageError
+
+if TYPE_CHECKING:
+    from lockdown.sandbox.server import Sandbox
+
+_PORTS = 65535
+
+
+@click.group("sandbox")
+def command() -> None:
+    """Run a local Azure."""
+
+
+@command.command("start")
+@click.option("--scenario", default="empty", show_default=True, metavar="NAME", help="The environment to start with.")
+@click.option("--port", default=0, metavar="N", type=click.IntRange(0, _PORTS), help="Default: any free one.")
+@click.option(
+    "--env-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write shell lines here that point a program at the sandbox; readable by you alone, complete when it exists.",
+)
+@click.option(
+    "--state",
+    "state_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the state here across restarts.",
+)
+@click.option("--deny", multiple=True, metavar="SUBSCRIPTION", help="One that nobody can read; may be given again.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="'METHOD URL-GLOB ACTION [COUNT]'",
+    help="Make matching requests go wrong; may be given again. ACTION: fail:STATUS[:CODE], delay:SECONDS, "
+    "throttle[:RETRY_AFTER], truncate, drop-before, drop-after.",
+)
+@click.option(
+    "--lag", default=0.0, metavar="SECONDS", type=click.FloatRange(0), help="How far Resource Graph is behind."
+)
+@click.option("--quota/--no-quota", default=True, help="Whether Resource Graph enforces its quota.")
+@click.option(
+    "--option", "options", multiple=True, metavar="K=V", help="An option of the scenario; may be given again."
+)
+def start(
+    scenario: str,
+    port: int,
+    env_file: Path | None,
+    state_file: Path | None,
+    deny: tuple[str, ...],
+    faults: tuple[str, ...],
+    lag: float,
+    quota: bool,
+    options: tuple[str, ...],
+) -> None:
+    """Start a local Azure on 127.0.0.1 and run it until Ctrl-C or SIGTERM.
+
+    It speaks HTTPS like Azure: tokens, Resource Manager, Resource Graph. Credentials and its certificate authority are
+    new at every start.
+    """
+    from lockdown.sandbox.server import Sandbox
+
+    sandbox = Sandbox(
+        scenario,
+        port=port,
+        deny=deny,
+        faults=faults,
+        lag=lag,
+        quota=quota,
+        state_file=state_file,
+        options=_pairs(options),
+    )
+    with sandbox:
+        try:
+            if env_file is not None:
+                _write_environment(sandbox, env_file)
+            click.echo(_instructions(sandbox, scenario, env_file), err=True)
+            click.echo(sandbox.url)
+            threading.Event().wait()
+        finally:
+            if env_file is not None:
+                env_file.unlink(missing_ok=True)
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in options:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"The option {text!r} is not of the form NAME=VALUE.", "Write it as --option size=1000.")
+        if name in pairs:
+            raise UsageError(f"The option {name!r} is given twice.", "Give it once.")
+        pairs[name] = value
+    return pairs
+
+
+def _write_environment(sandbox: Sandbox, path: Path) -> None:
+    from lockdown.sandbox.persistence import write_private
+
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment().items()]
+    try:
+        write_private(path, ("\n".join(lines) + "\n").encode())
+    except OSError as error:
+        raise ToolError(f"{path} could not be written: {error.strerror}.", "Name another --env-file.") from error
+
+
+def _instructions(sandbox: Sandbox, scenario: str, env_file: Path | None) -> str:
+    source = f". {shlex.quote(str(env_file))}" if env_file else "(start with --env-file FILE, and source FILE here)"
+    return f"""\
+A local Azure listens on {sandbox.url} (scenario {scenario}, subscription {sandbox.subscription}).
+
+To use it, in another shell:
+  {source}
+  lockdown audit
+
+With the Azure CLI (AZURE_CORE_INSTANCE_DISCOVERY=false keeps it from asking the public cloud about this one):
+  export AZURE_CONFIG_DIR="$(mktemp -d)" AZURE_CORE_INSTANCE_DISCOVERY=false AZURE_CORE_COLLECT_TELEMETRY=no
+  az cloud register -n lockdown-sandbox --endpoint-resource-manager "$LOCKDOWN_CLOUD"
+  az cloud set -n lockdown-sandbox
+  az login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID"
+  az resource list
+
+In a program with azure-identity, give the credential disable_instance_discovery=True for the same reason.
+Ctrl-C ends it."""

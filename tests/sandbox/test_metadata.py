@@ -1,0 +1,57 @@
+"""What the cloud says of itself, without a token."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockdown.sandbox.server import Sandbox
+from tests.sandbox.arm_client import ArmClient
+
+
+def endpoints(arm: ArmClient, version: str) -> object:
+    return arm.session.get(f"{arm.sandbox.url}/metadata/endpoints", params={"api-version": version}).json()
+
+
+def test_the_newer_form_is_one_cloud_and_2019_a_list_of_it(local_azure: Sandbox, arm: ArmClient) -> None:
+    one, many = endpoints(arm, "2022-09-01"), endpoints(arm, "2019-05-01")
+    assert many == [one]
+    assert isinstance(one, dict)
+    assert one["resourceManager"] == one["authentication"]["loginEndpoint"] == local_azure.url
+    assert one["authentication"]["audiences"] == [f"{local_azure.url}/", local_azure.url]
+    assert one["authentication"]["tenant"] == local_azure.tenant
+
+
+def test_the_first_form_is_short(local_azure: Sandbox, arm: ArmClient) -> None:
+    found = endpoints(arm, "2015-01-01")
+    assert isinstance(found, dict)
+    assert set(found) == {"galleryEndpoint", "graphEndpoint", "portalEndpoint", "authentication"}
+    assert found["authentication"]["loginEndpoint"] == local_azure.url
+
+
+def test_every_url_in_it_is_this_host(local_azure: Sandbox, arm: ArmClient) -> None:
+    one = endpoints(arm, "2022-09-01")
+    assert isinstance(one, dict)
+    urls = [value for value in one.values() if isinstance(value, str) and "//" in value]
+    assert urls
+    assert all(url.startswith(local_azure.url) for url in urls)
+
+
+def test_a_version_is_needed(arm: ArmClient) -> None:
+    assert endpoints(arm, "") == {
+        "error": {
+            "code": "MissingApiVersionParameter",
+            "message": "The api-version query parameter (?api-version=) is required for all requests.",
+        }
+    }
+
+
+@pytest.mark.parametrize("tenant", ["TENANT", "common", "organizations"])
+def test_openid_configuration(local_azure: Sandbox, arm: ArmClient, tenant: str) -> None:
+    tenant = tenant.replace("TENANT", local_azure.tenant)
+    found = arm.session.get(f"{local_azure.url}/{tenant}/v2.0/.well-known/openid-configuration").json()
+    assert found["token_endpoint"] == f"{local_azure.url}/{local_azure.tenant}/oauth2/v2.0/token"
+
+
+def test_instance_discovery_knows_this_host_alone(local_azure: Sandbox, arm: ArmClient) -> None:
+    found = arm.session.get(f"{local_azure.url}/common/discovery/instance?api-version=1.1").json()
+    assert found["metadata"][0]["aliases"] == [local_azure.url.removeprefix("https://")]
