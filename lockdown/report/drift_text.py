@@ -1,0 +1,234 @@
+"""Drift for a terminal: plain lines of at most 80 columns, worst first, each resource once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+
+from lockdown.model import Severity
+from lockdown.report.visible import visible
+
+WIDTH = 80
+LIMIT = 40
+_RANKS = {severity.value: severity.rank for severity in Severity}
+_REST = len(_RANKS)
+_SECTIONS = ("verdicts", "resources", "properties", "waivers", "reverted")
+_COUNTED = (
+    ("worse", "verdict worse", "verdicts worse"),
+    ("better", "verdict better", "verdicts better"),
+    ("changed", "verdict changed", "verdicts changed"),
+    ("appeared", "result appeared", "results appeared"),
+    ("vanished", "result vanished", "results vanished"),
+    ("added", "resource added", "resources added"),
+    ("removed", "resource removed", "resources removed"),
+    ("properties", "property changed", "properties changed"),
+    ("waivers", "waiver changed", "waivers changed"),
+    ("policies", "policy changed", "policies changed"),
+    ("reverted", "change taken back", "changes taken back"),
+)
+_WHOLE = {"createdAndDeleted": "created and deleted again", "deletedAndCreated": "deleted and created again"}
+
+Item = Mapping[str, Any]
+
+
+def render(document: Item, *, limit: int = LIMIT) -> tuple[str, ...]:
+    """Return the lines for the JSON of a drift (results/drift.json).
+
+    Names come from Azure and may be hostile: what cannot be seen is written as an escape. ``limit`` is how many
+    resources are shown; a line says how many are left out.
+    """
+    return tuple(_cut(line) for line in _lines(document, limit))
+
+
+def _lines(document: Item, limit: int) -> Iterator[str]:
+    yield f"Compared with the baseline of {_text(document['baseline']['evaluatedAt'])}."
+    yield from _summary(document["counts"])
+    groups = _groups(document)
+    for resource, items in groups[:limit]:
+        yield ""
+        yield from _resource(resource, items)
+    if len(groups) > limit:
+        yield ""
+        yield f"{len(groups) - limit} more resources drifted; results/drift.json has all of them."
+    yield from _policies(document["policies"])
+    yield from _not_compared(document["notCompared"])
+    for warning in document["warnings"]:
+        yield ""
+        yield from _wrapped(_text(warning), "Warning: ", "  ")
+
+
+def _summary(counts: Mapping[str, int]) -> Iterator[str]:
+    found = [f"{counts[key]:,} {one if counts[key] == 1 else many}" for key, one, many in _COUNTED if counts[key]]
+    yield from _wrapped(f"{', '.join(found)}." if found else "No drift.", "", "  ")
+
+
+def _groups(document: Item) -> list[tuple[str, list[tuple[str, Item]]]]:
+    found: dict[str, list[tuple[str, Item]]] = {}
+    for section in _SECTIONS:
+        for item in document[section]:
+            found.setdefault(str(item["resource"]).lower(), []).append((section, item))
+    groups = [(str(items[0][1]["resource"]), items) for items in found.values()]
+    return sorted(groups, key=lambda group: (min(_rank(item) for _, item in group[1]), group[0].lower()))
+
+
+def _rank(item: Item) -> int:
+    return _RANKS.get(str(item["severity"]), _REST)
+
+
+def _resource(resource: str, items: list[tuple[str, Item]]) -> Iterator[str]:
+    severity = min((item for _, item in items), key=_rank)["severity"]
+    name, place = _named(resource)
+    yield f"{str(severity).upper()}  {name}"
+    if place:
+        yield f"  {place}"
+    said = ""
+    for section, item in items:
+        who = _who(item)
+        yield from _ITEM[section](item)
+        if who and who != said:
+            yield from _wrapped(who, "    ", "      ")
+        said = who
+
+
+def _verdict(item: Item) -> Iterator[str]:
+    part = f" ({_text(item['part'])})" if item["part"] else ""
+    waived = ", waived" if item["waiver"] else ""
+    went = f"{item['before'] or 'no result'} -> {item['after'] or 'no result'}{waived}"
+    yield from _wrapped(f"{_text(item['policy'])}{part}: {went}", "  ", "    ")
+    if item["after"] in {"fail", "unknown"}:
+        yield from _wrapped(_text(item["reason"]), "    ", "    ")
+
+
+def _added_or_removed(item: Item) -> Iterator[str]:
+    yield f"  {item['kind']}"
+
+
+def _property(item: Item) -> Iterator[str]:
+    yield from _wrapped(_text(item["path"]), "  ", "    ")
+    yield f"    {_value(item['before'])} -> {_value(item['after'])}"
+    if item["note"]:
+        yield from _wrapped(_text(item["note"]), "    ", "    ")
+
+
+def _waiver(item: Item) -> Iterator[str]:
+    held = item["after"] or item["before"] or {}
+    yield from _wrapped(
+        f"{_text(item['policy'])}: waiver {item['kind']}, of {_text(held.get('owner', ''))}, "
+        f"until {_text(held.get('expires', ''))}",
+        "  ",
+        "    ",
+    )
+
+
+def _reverted(item: Item) -> Iterator[str]:
+    if item["kind"] != "property":
+        yield f"  {_WHOLE[item['kind']]}"
+    else:
+        during = f", {_text(item['during'])} in between" if item["during"] else ""
+        yield from _wrapped(f"{_text(item['path'])}: changed and changed back{during}", "  ", "    ")
+    yield from _wrapped(f"back: {_by(item['restored'])}", "    ", "      ")
+
+
+_ITEM = {
+    "verdicts": _verdict,
+    "resources": _added_or_removed,
+    "properties": _property,
+    "waivers": _waiver,
+    "reverted": _reverted,
+}
+
+
+def _who(item: Item) -> str:
+    attribution = item.get("attribution") or item.get("changed")
+    return "" if attribution is None else _by(attribution)
+
+
+def _by(attribution: Item) -> str:
+    parts = [_text(attribution.get(key, "")) for key in ("when", "client", "operation")]
+    details = ", ".join(part for part in parts if part)
+    if attribution["who"]:
+        kind = f" ({_text(attribution['whoType'])})" if attribution.get("whoType") else ""
+        return f"by {_text(attribution['who'])}{kind}, {details}"
+    return f"by whom is unknown: {_text(attribution['unknown'])}" + (f" ({details})" if details else "")
+
+
+def _policies(policies: list[Item]) -> Iterator[str]:
+    if policies:
+        yield ""
+        yield "Policies"
+    for item in policies:
+        yield f"  {_text(item['policy'])}: {item['kind']}"
+
+
+def _not_compared(items: list[Item]) -> Iterator[str]:
+    if items:
+        yield ""
+        yield "Not compared"
+    for item in items:
+        lacking = "the baseline" if item["side"] == "baseline" else "the current run"
+        yield from _wrapped(
+            f"{_text(item['name'])}: {item['resources']:,} resources and {item['results']:,} results that {lacking} "
+            f"lacks. {_text(item['reason'])}",
+            "  ",
+            "    ",
+        )
+
+
+def _named(resource: str) -> tuple[str, str]:
+    """Return the name of a resource, and its type with resource group or subscription."""
+    parts = resource.strip("/").split("/")
+    lowered = [part.lower() for part in parts]
+    if "providers" not in lowered:
+        return _text(parts[-1]), "subscription" if len(parts) <= 2 else f"resource group of {_text(parts[1])}"  # noqa: PLR2004
+    start = len(lowered) - 1 - lowered[::-1].index("providers")
+    kind = "/".join([*parts[start + 1 : start + 2], *parts[start + 2 :: 2]])
+    group = parts[lowered.index("resourcegroups") + 1] if "resourcegroups" in lowered[:start] else ""
+    return _text("/".join(parts[start + 3 :: 2])), f"{_text(kind)}{f' in {_text(group)}' if group else ''}"
+
+
+def _value(value: object) -> str:
+    return "(none)" if value is None else _middle(_text(json.dumps(value, ensure_ascii=False)), WIDTH // 2 - 5)
+
+
+def _text(value: object) -> str:
+    return visible(str(value))
+
+
+def _middle(text: str, width: int) -> str:
+    if cell_len(text) <= width:
+        return text
+    half = (width - 3) // 2
+    end = text[-half:]
+    while cell_len(end) > half:
+        end = end[1:]
+    return f"{set_cell_size(text, half)}...{end}"
+
+
+def _cut(line: str) -> str:
+    return line if cell_len(line) <= WIDTH else set_cell_size(line, WIDTH - 3) + "..."
+
+
+def _wrapped(text: str, first: str, rest: str) -> Iterator[str]:
+    """Yield ``text`` in lines of at most 80 columns, broken at spaces, and inside a word only if it fits no line."""
+    line, empty = first, True
+    for word in text.split(" "):
+        for piece in _fitting(word, WIDTH - max(len(first), len(rest))):
+            glue = "" if empty else " "
+            if not empty and cell_len(line) + 1 + cell_len(piece) > WIDTH:
+                yield line
+                line, glue = rest, ""
+            line, empty = f"{line}{glue}{piece}", False
+    yield line
+
+
+def _fitting(word: str, width: int) -> Iterator[str]:
+    piece = ""
+    for character in word:
+        if cell_len(piece) + cell_len(character) > width:
+            yield piece
+            piece = ""
+        piece += character
+    yield piece

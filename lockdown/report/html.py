@@ -1,0 +1,227 @@
+"""report/report.html: one self-contained page for the person who must decide.
+
+It needs no network, no sibling file and no script. Everything on it is in results.json.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from lockdown import data, strict
+from lockdown.errors import TamperedError
+from lockdown.record import Record
+from lockdown.report import view, words
+from lockdown.report.place import Place, place
+from lockdown.report.shell import CommandRefusedError, command
+from lockdown.report.view import Group, Survey
+from lockdown.report.visible import pieces, prose, visible
+
+ROWS = 5_000
+EVERYTHING_UP_TO = 2_000
+FILTER_FROM = 12
+_FIRST = 3
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One of the first things to fix: a failing resource, and how many others the same policy fails."""
+
+    group: Group
+    row: view.Row
+    others: int
+
+
+def render(record: Record, *, envelope: bytes | None, key_id: str | None) -> bytes:
+    """Return the report of ``record`` as one HTML file.
+
+    Args:
+        record: what was found.
+        envelope: the DSSE envelope over the run, or None for an unsigned run.
+        key_id: SHA-256 fingerprint (hex) of the key that signed ``envelope``, or None for an unsigned run.
+
+    Raises:
+        TamperedError: the record states counts that its results do not have, or the envelope cannot be read.
+    """
+    return "".join(stream(record, envelope=envelope, key_id=key_id)).encode("utf-8")
+
+
+def stream(record: Record, *, envelope: bytes | None, key_id: str | None) -> Iterator[str]:
+    """Yield the report in pieces; raises as ``render`` does, before the first piece."""
+    if (envelope is None) != (key_id is None):
+        raise ValueError("an envelope and the key that signed it belong together")
+    found = view.survey(record, limit=ROWS, everything_up_to=EVERYTHING_UP_TO)
+    digest = _payload_digest(envelope) if envelope is not None else ""
+    return (
+        _environment(record)
+        .get_template("report.html.j2")
+        .generate(
+            run=record.run,
+            policies=record.policies,
+            found=found,
+            groups={kind: view.groups(record, found, kind) for kind in view.KINDS},
+            fixes=first_fixes(record, found),
+            findings=words.findings(record, found),
+            cautions=words.cautions(record.run),
+            severities=words.severities(found),
+            settled=_settled(record, found),
+            key_id=key_id,
+            digest=digest,
+            **_page(record, found, digest),
+        )
+    )
+
+
+def first_fixes(record: Record, found: Survey) -> list[Fix]:
+    """Return the three failures to fix first: one of each of the three worst policies.
+
+    With fewer failing policies, the worst failures whatever their policy.
+    """
+    groups = [group for group in view.groups(record, found, "fail") if group.rows]
+    firsts = [Fix(group, group.rows[0], group.total - 1) for group in groups[:_FIRST]]
+    if len(firsts) == _FIRST:
+        return firsts
+    return [Fix(group, row, 0) for group in groups for row in group.rows[:_FIRST]][:_FIRST]
+
+
+def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:
+    """Return the passes and not applicables that are listed, by policy, in the order of the record."""
+    rows: dict[str, list[view.Row]] = {policy["id"]: [] for policy in record.policies}
+    for kind in view.SETTLED:
+        for row in found.rows[kind]:
+            rows[row["policy"]].append(row)
+    return rows
+
+
+def _page(record: Record, found: Survey, digest: str) -> dict[str, Any]:
+    """Return style, script and the policy that lets the browser run these two and nothing else."""
+    rows = sum(len(held) for held in found.rows.values())
+    script = _asset("report.js") if rows >= FILTER_FROM else ""
+    style = _minified(_asset("report.css")) + _page_header(record.run["runId"], digest)
+    return {
+        "style": Markup(style),  # noqa: S704 - our own file, and a string that _css_string made
+        "script": Markup(script),  # noqa: S704 - our own file
+        "csp": "; ".join(
+            (
+                "default-src 'none'",
+                f"style-src '{_hash(style)}'",
+                f"script-src '{_hash(script)}'" if script else "script-src 'none'",
+                "base-uri 'none'",
+                "form-action 'none'",
+                "require-trusted-types-for 'script'",
+            )
+        ),
+    }
+
+
+def _environment(record: Record) -> Environment:
+    names = {item["id"].lower(): item["name"] for item in record.run["scope"]["subscriptions"]}
+
+    def named(resource_id: str) -> Place:
+        found = place(resource_id)
+        name = names.get(found.subscription.lower(), "") if found.type == "subscription" else ""
+        return Place(found.subscription, found.group, found.type, found.name, name or found.path)
+
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: _tightened(_asset(f"templates/{name}"))),
+    )
+    environment.filters |= {
+        "bdi": _bdi,
+        "prose": lambda text: _bdi(prose(text)),
+        "visible": visible,
+        "place": named,
+        "when": _when,
+        "command": _command,
+        "controls": _controls,
+        "n": lambda count: f"{count:,}",
+    }
+    environment.globals |= {"words": words, "ROWS": ROWS, "EVERYTHING_UP_TO": EVERYTHING_UP_TO}
+    return environment
+
+
+def _bdi(value: object) -> Markup:
+    """Return untrusted text isolated from the text around it, with what cannot be seen marked as an escape."""
+    inner = (Markup("<mark>%s</mark>") % piece if unseen else escape(piece) for piece, unseen in pieces(str(value)))
+    return Markup("<bdi>%s</bdi>") % Markup("").join(inner)
+
+
+def _when(time: str) -> Markup | str:
+    return words.when(time) if _TIME.fullmatch(time) else _bdi(time)
+
+
+def _command(row: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        return {"line": command(prose(policy["command"]), row["resource"]), "refused": ""}
+    except CommandRefusedError as refused:
+        return {"line": "", "refused": str(refused)}
+
+
+def _controls(policy: Mapping[str, Any]) -> list[tuple[Markup | str, list[tuple[str, Markup | str]]]]:
+    """Return (framework name, [(control ids, basis)])."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for control in policy["controls"]:
+        found.setdefault(control["framework"], {}).setdefault(control["basis"], []).append(control["id"])
+    return [
+        (
+            words.FRAMEWORK.get(framework) or _bdi(framework),
+            [(", ".join(ids), words.BASIS.get(basis) or _bdi(basis)) for basis, ids in bases.items()],
+        )
+        for framework, bases in found.items()
+    ]
+
+
+def _payload_digest(envelope: bytes) -> str:
+    """Return the SHA-256 of the signed bytes: the identity of a run, as the signature itself may vary."""
+    try:
+        return sha256(b64decode(strict.loads(envelope, name="run.dsse.json")["payload"], validate=True)).hexdigest()
+    except (KeyError, TypeError, ValueError) as error:
+        raise TamperedError(f"run.dsse.json is not a DSSE envelope: {error}.") from error
+
+
+def _page_header(run_id: str, digest: str) -> str:
+    """Return CSS that prints the run on every page; fixed elements would cover text instead."""
+    signed = f"signed record sha256 {digest[:16]}" if digest else "unsigned"
+    return (
+        f"@page{{@top-left{{content:{_css_string('lockdown run ' + run_id)}}}"
+        f"@top-right{{content:{_css_string(signed)}}}"
+        '@bottom-right{content:"page " counter(page) " of " counter(pages)}}'
+    )
+
+
+def _css_string(text: str) -> str:
+    return '"' + re.sub(r"[^A-Za-z0-9 ._-]", lambda found: f"\\{ord(found[0]):06x}", visible(text)) + '"'
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _asset(path: str) -> str:
+    found = data.tree("reports")
+    for segment in path.split("/"):
+        found /= segment
+    return found.read_text(encoding="utf-8")
+
+
+def _minified(css: str) -> str:
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s+", " ", css)
+    return re.sub(r" ?([{};,>]) ?", r"\1", css).replace(": ", ":").replace(";}", "}").strip()
+
+
+def _tightened(template: str) -> str:
+    """Return a template without its indentation; data is filled in later and keeps every space."""
+    lines: Iterable[str] = (line.strip() for line in template.splitlines())
+    return re.sub(r">\n(?=<|\{%)", ">", "\n".join(line for line in lines if line))

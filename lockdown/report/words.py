@@ -1,0 +1,128 @@
+"""The words of a report, the same in every format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lockdown.record import Record
+from lockdown.report import view
+from lockdown.report.view import Survey
+from lockdown.report.visible import visible
+
+OUTCOME = {"compliant": "Compliant", "nonCompliant": "Not compliant", "indeterminate": "Indeterminate"}
+KIND = {
+    "fail": "Fail",
+    "unknown": "Unknown",
+    "manual": "Manual",
+    "waived": "Waived",
+    "notApplicable": "Not applicable",
+    "pass": "Pass",
+    "notObserved": "Not observed",
+}
+SOURCE = {
+    "live": "Azure, read live",
+    "file": "a file, not Azure itself",
+    "sandbox": "a sandbox, not Azure",
+}
+BASIS = {"microsoft": "mapped by Microsoft", "project": "claimed by this project"}
+FRAMEWORK = {
+    "nist-800-53-r5": "NIST SP 800-53 Rev. 5",
+    "fedramp-moderate-r5": "FedRAMP Moderate (Rev. 5)",
+    "fedramp-high-r5": "FedRAMP High (Rev. 5)",
+    "fedramp-moderate": "FedRAMP Moderate (Rev. 5)",
+    "fedramp-high": "FedRAMP High (Rev. 5)",
+    "hipaa": "HIPAA, 45 CFR",
+    "hitrust": "HITRUST CSF",
+}
+
+
+def number(count: int, singular: str, plural: str = "") -> str:
+    """Return ``1 result``, ``2 results`` or ``1,000 policies``."""
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def listing(items: Sequence[str]) -> str:
+    """Return ``a, b and c``."""
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def when(time: str) -> str:
+    """Return ``2026-01-02T03:04:05Z`` as ``2026-01-02 03:04:05 UTC``."""
+    return time.replace("T", " ").removesuffix("Z") + " UTC" if time.endswith("Z") else time
+
+
+def findings(record: Record, found: Survey) -> str:
+    """Return what the run found, in sentences."""
+    return " ".join(filter(None, (_failing(record, found), _undecided(record), _set_apart(found))))
+
+
+def doubts(record: Record) -> list[str]:
+    """Return what keeps this run from speaking of everything in its scope, one phrase each."""
+    phrases = []
+    if unknown := record.run["counts"]["unknown"]:
+        phrases.append(number(unknown, "result") + " could not be judged")
+    if errors := sum("error" in policy for policy in record.policies):
+        phrases.append(number(errors, "policy", "policies") + " could not be run")
+    unreadable = Counter(thing(item["what"]) for item in record.run["unreadable"])
+    phrases.extend(number(count, visible(what)) + " could not be read" for what, count in unreadable.items())
+    return phrases
+
+
+def cautions(run: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Return what a reader must know before believing anything else in this report, as (word, sentence)."""
+    told = []
+    if run["source"] == "sandbox":
+        told.append(("Sandbox", "made against a simulated Azure. It says nothing about a real environment."))
+    if run["source"] == "file":
+        told.append(("From a file", "the resources were read from a file that somebody supplied, not from Azure."))
+    if run.get("partial"):
+        told.append(("Partial", "the run was interrupted before it had judged everything."))
+    if not run["complete"]:
+        told.append(("Incomplete", "not everything in scope could be read or judged."))
+    return told
+
+
+def severities(found: Survey) -> str:
+    """Return the failures by severity: ``3 critical, 2 high``."""
+    return ", ".join(f"{count:,} {severity}" for severity, count in view.severities(found, "fail"))
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """Return what is not zero: ``2 fail, 1 pass``."""
+    return ", ".join(f"{numbers[kind]:,} {KIND[kind].lower()}" for kind in view.KINDS if numbers[kind]) or "none"
+
+
+def worst(policy: Mapping[str, Any]) -> str:
+    """Return the worst kind of a policy's results: its verdict, but ``waived`` if every failure is waived."""
+    return "waived" if policy["verdict"] == "fail" and not policy["counts"]["fail"] else str(policy["verdict"])
+
+
+def thing(what: str) -> str:
+    """Return the kind of something unreadable as people write it."""
+    return {"managementGroup": "management group"}.get(what, what)
+
+
+def _failing(record: Record, found: Survey) -> str:
+    failing = found.count("fail")
+    if not failing:
+        return "No result fails." if found.tally else "No result was recorded."
+    policies = sum(policy["counts"]["fail"] > 0 for policy in record.policies)
+    verb = "fails" if failing == 1 else "fail"
+    return f"{number(failing, 'result')} {verb} in {number(policies, 'policy', 'policies')}: {severities(found)}."
+
+
+def _undecided(record: Record) -> str:
+    phrases = listing(doubts(record))
+    return phrases and phrases[0].upper() + phrases[1:] + "."
+
+
+def _set_apart(found: Survey) -> str:
+    waived, manual = found.count("waived"), found.count("manual")
+    told = []
+    if waived:
+        told.append(number(waived, "failure") + (" is" if waived == 1 else " are") + " waived")
+    if manual:
+        told.append(number(manual, "result") + (" needs" if manual == 1 else " need") + " a person to check")
+    return listing(told) and listing(told) + "."
