@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +20,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TRANSPORT = "lockdown.transport"
 """The key of a scope's extensions under which the server gives the connection, to be closed by a fault."""
-_OPEN = ("/metadata/endpoints", "/common/discovery/instance", "/.well-known/openid-configuration", "/discovery/keys")
+_OPEN = re.compile(
+    r"/metadata/endpoints|/common/discovery/instance|/[^/]+/oauth2/(v2\.0/)?token|/[^/]+/discovery/(v2\.0/)?keys"
+    r"|/[^/]+/(v2\.0/)?\.well-known/openid-configuration"
+)
 
 
 class Gate:
@@ -114,7 +118,7 @@ class _Headers:
 
 def is_open(path: str) -> bool:
     """Tell whether a path is answered without a token: what a cloud says of itself, and its identity service."""
-    return path.endswith(_OPEN) or "/oauth2/" in path or path.endswith("/discovery/v2.0/keys")
+    return _OPEN.fullmatch(path) is not None
 
 
 async def respond(error: ArmError, send: Send) -> None:

@@ -113,6 +113,25 @@ def test_no_token_no_entry(local_azure: Sandbox, authorization: str | None) -> N
     assert challenge(get(local_azure, authorization), local_azure) == (401, "AuthenticationFailed")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/subscriptions/x/resourceGroups/oauth2/resources",
+        "/a/b/oauth2/token",
+        "/subscriptions/x/metadata/endpoints",
+        "/a/b/common/discovery/instance",
+        "/a/b/discovery/keys",
+        "/providers/Microsoft.ResourceGraph/resources",
+        "/",
+    ],
+)
+def test_only_the_identity_service_and_the_metadata_are_open(local_azure: Sandbox, path: str) -> None:
+    for method in ("GET", "POST"):
+        url = f"{local_azure.url}{path}?api-version=2022-12-01"
+        response = requests.request(method, url, verify=str(local_azure.ca_file), timeout=10)
+        assert error(response) == (401, "AuthenticationFailed")
+
+
 def test_a_token_must_be_ours_whole_and_for_us(local_azure: Sandbox) -> None:
     identity = local_azure.identity
     token = identity.access_token(identity.applications["owner"].principal, f"{local_azure.url}/", version=2)

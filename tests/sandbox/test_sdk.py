@@ -88,10 +88,12 @@ def test_a_network_is_created_patched_read_and_deleted(sdk: Clients) -> None:
     )
     networks = sdk.network.virtual_networks
     made = networks.begin_create_or_update("sdk", "net", body).result()
+    assert made.properties is not None
     assert made.properties.provisioning_state == "Succeeded"
     assert networks.update_tags("sdk", "net", TagsObject(tags={"a": "b"})).tags == {"a": "b"}
-    read = networks.get("sdk", "net")
-    assert [subnet.name for subnet in read.properties.subnets] == ["one"]
+    read = networks.get("sdk", "net").properties
+    assert read is not None
+    assert [subnet.name for subnet in read.subnets or []] == ["one"]
     assert [found.name for found in networks.list_all()] == ["net"]
     networks.begin_delete("sdk", "net").result()
     with pytest.raises(ResourceNotFoundError) as caught:
@@ -106,9 +108,12 @@ def test_a_storage_account_is_followed_to_its_end(sdk: Clients) -> None:
     assert accounts.check_name_availability(name).name_available
     body = StorageAccountCreateParameters(location="westeurope", sku=Sku(name="Standard_LRS"), kind="StorageV2")
     made = accounts.begin_create("sdk", "sdkaccount1", body).result()
+    assert made.properties is not None
+    assert made.properties.primary_endpoints is not None
     assert made.properties.primary_endpoints.blob == "https://sdkaccount1.blob.core.windows.net/"
     change = StorageAccountPropertiesUpdateParameters(public_network_access="Disabled")
     closed = accounts.update("sdk", "sdkaccount1", StorageAccountUpdateParameters(properties=change))
+    assert closed.properties is not None
     assert closed.properties.public_network_access == "Disabled"
     assert not accounts.check_name_availability(name).name_available
 
