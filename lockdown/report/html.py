@@ -19,7 +19,7 @@ from lockdown import data, strict
 from lockdown.errors import TamperedError
 from lockdown.record import Record
 from lockdown.report import view, words
-from lockdown.report.place import Place, place
+from lockdown.report.place import place
 from lockdown.report.shell import CommandRefusedError, command
 from lockdown.report.view import Group, Survey
 from lockdown.report.visible import pieces, prose, visible
@@ -123,13 +123,7 @@ def _page(record: Record, found: Survey, digest: str) -> dict[str, Any]:
 
 
 def _environment(record: Record) -> Environment:
-    names = {item["id"].lower(): item["name"] for item in record.run["scope"]["subscriptions"]}
-
-    def named(resource_id: str) -> Place:
-        found = place(resource_id)
-        name = names.get(found.subscription.lower(), "") if found.type == "subscription" else ""
-        return Place(found.subscription, found.group, found.type, found.name, name or found.path)
-
+    names = view.subscription_names(record)
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -141,7 +135,7 @@ def _environment(record: Record) -> Environment:
         "bdi": _bdi,
         "prose": lambda text: _bdi(prose(text)),
         "visible": visible,
-        "place": named,
+        "place": lambda resource_id: place(resource_id, names),
         "when": _when,
         "command": _command,
         "controls": _controls,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,16 @@ class Place:
     path: str
 
 
-def place(resource_id: str) -> Place:
-    """Return the place that ``resource_id`` names. Never fails: an id of another form is its own name."""
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
+def place(resource_id: str, subscriptions: Mapping[str, str] = _NO_NAMES) -> Place:
+    """Return the place that ``resource_id`` names. Never fails: an id of another form is its own name.
+
+    Args:
+        resource_id: as Azure wrote it.
+        subscriptions: lower-case subscription id to the name that people know, shown as the path of a subscription.
+    """
     segments = resource_id.strip("/").split("/")
     lower = [segment.lower() for segment in segments]
     subscription = segments[1] if lower[0] == "subscriptions" and len(segments) > 1 else ""
@@ -44,5 +54,6 @@ def place(resource_id: str) -> Place:
     if group and len(segments) == 4:  # noqa: PLR2004
         return Place(subscription, group, "resource group", group, group)
     if subscription and len(segments) == 2:  # noqa: PLR2004
-        return Place(subscription, "", "subscription", subscription, subscription)
+        known = subscriptions.get(subscription.lower()) or subscription
+        return Place(subscription, "", "subscription", subscription, known)
     return Place(subscription, group, "", segments[-1] or resource_id, segments[-1] or resource_id)

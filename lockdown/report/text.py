@@ -16,7 +16,7 @@ from lockdown.report.view import Group, Survey
 from lockdown.report.visible import prose, visible
 
 WIDTH = 80
-POLICIES = 5
+POLICIES = 3
 DOUBTS = 10
 _SHORT = {"resource": "ID", "name": "NAME", "resourceGroup": "GROUP", "subscription": "SUBSCRIPTION"}
 
@@ -35,7 +35,7 @@ def summary(record: Record) -> Iterator[str]:
         yield from _wrapped(f"{lead}: {text}")
     yield ""
     yield from _counts(record, found)
-    yield from _failures(view.groups(record, found, "fail"))
+    yield from _failures(record, view.groups(record, found, "fail"))
     yield from _doubts(record, found)
     yield ""
     yield from _next(record, found)
@@ -56,14 +56,14 @@ def _row(title: str, cells: list[str]) -> str:
     return f"  {title:<15}" + "".join(f"{cell:>12}" for cell in cells)
 
 
-def _failures(groups: list[Group]) -> Iterator[str]:
+def _failures(record: Record, groups: list[Group]) -> Iterator[str]:
     if not groups:
         return
     yield ""
     yield "Worst failures"
     for group in groups[:POLICIES]:
-        yield _fitted(f"  {group.severity:<9} {visible(group.policy['title'])}")
-        name = place(group.rows[0]["resource"]).path
+        yield from _wrapped(group.policy["title"], f"  {group.severity:<9} ", " " * 12)
+        name = place(group.rows[0]["resource"], view.subscription_names(record)).path
         others = f" and {group.total - 1:,} more" if group.total > 1 else ""
         yield " " * 12 + _fitted(visible(name), WIDTH - 12 - len(others)) + others
         yield from _hint(group.policy["command"])
@@ -81,7 +81,8 @@ def _doubts(record: Record, found: Survey) -> Iterator[str]:
     unknown = [row for row in found.rows["unknown"] if row["policy"] not in errors]
     lines = [f"{words.thing(item['what'])} {item['name']}: {item['reason']}" for item in record.run["unreadable"]]
     lines += [f"policy {policy}: {error}" for policy, error in errors.items()]
-    lines += [f"{place(row['resource']).path} by {row['policy']}: {row['reason']}" for row in unknown]
+    names = view.subscription_names(record)
+    lines += [f"{place(row['resource'], names).path} by {row['policy']}: {row['reason']}" for row in unknown]
     for line in lines[:DOUBTS]:
         yield from _wrapped(line, "  ", "    ")
     if more := len(lines) + found.left_out("unknown") - len(lines[:DOUBTS]):

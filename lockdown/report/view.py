@@ -96,6 +96,11 @@ def groups(record: Record, found: Survey, kind: str) -> list[Group]:
     return sorted(made, key=lambda group: (Severity(group.severity).rank, -group.total))
 
 
+def subscription_names(record: Record) -> dict[str, str]:
+    """Return lower-case subscription id to the name that people know."""
+    return {item["id"].lower(): item["name"] for item in record.run["scope"]["subscriptions"]}
+
+
 def severities(found: Survey, kind: str) -> list[tuple[str, int]]:
     """Return (severity, number) of the results of ``kind``, worst first, zeros left out."""
     numbers = [(severity.value, found.count(kind, severity=severity)) for severity in Severity]

@@ -61,10 +61,11 @@ def findings(record: Record, found: Survey) -> str:
 def doubts(record: Record) -> list[str]:
     """Return what keeps this run from speaking of everything in its scope, one phrase each."""
     phrases = []
-    if unknown := record.run["counts"]["unknown"]:
+    errors = [policy for policy in record.policies if "error" in policy]
+    if unknown := record.run["counts"]["unknown"] - sum(policy["counts"]["unknown"] for policy in errors):
         phrases.append(number(unknown, "result") + " could not be judged")
-    if errors := sum("error" in policy for policy in record.policies):
-        phrases.append(number(errors, "policy", "policies") + " could not be run")
+    if errors:
+        phrases.append(number(len(errors), "policy", "policies") + " could not be run")
     unreadable = Counter(thing(item["what"]) for item in record.run["unreadable"])
     phrases.extend(number(count, visible(what)) + " could not be read" for what, count in unreadable.items())
     return phrases
@@ -79,9 +80,14 @@ def cautions(run: Mapping[str, object]) -> list[tuple[str, str]]:
         told.append(("From a file", "the resources were read from a file that somebody supplied, not from Azure."))
     if run.get("partial"):
         told.append(("Partial", "the run was interrupted before it had judged everything."))
-    if not run["complete"]:
+    if not complete(run):
         told.append(("Incomplete", "not everything in scope could be read or judged."))
     return told
+
+
+def complete(run: Mapping[str, object]) -> bool:
+    """Say whether everything in scope was read and judged."""
+    return bool(run["complete"]) and run["outcome"] != "indeterminate" and not run.get("partial")
 
 
 def severities(found: Survey) -> str:

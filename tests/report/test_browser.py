@@ -1,0 +1,196 @@
+"""The report in a real browser: opened from disk as a mail attachment would be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from lockdown.record import Record
+from lockdown.report import html
+from tests.report.conftest import MakeRecord
+from tests.report.handmade import GROUP, HOSTILE, KEY_ID, envelope, policy, result, stock_policies, stock_results
+
+pytestmark = pytest.mark.browser
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(chromium: Browser, tmp_path: Path) -> Opened:
+    """Return what opens the report of a record, fails on any complaint of the browser and on any request."""
+
+    @contextmanager
+    def open_report(made: Record, *, signed: bool = True, **options: Any) -> Iterator[Page]:
+        path = tmp_path / "report.html"
+        path.write_bytes(html.render(made, envelope=envelope() if signed else None, key_id=KEY_ID if signed else None))
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        page = context.new_page()
+        heard: list[str] = []
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("dialog", lambda dialog: heard.append(dialog.message))
+        page.on("request", lambda request: heard.append(request.url))
+        page.goto(path.as_uri())
+        yield page
+        assert heard == [path.as_uri()]
+        context.close()
+
+    return open_report
+
+
+@pytest.fixture
+def long(make_record: MakeRecord) -> Record:
+    """Return a record with enough rows for the filter."""
+    failures = [result("one", f"{GROUP}/providers/A.B/c/store{i:03}", "fail") for i in range(40)]
+    passes = [result("two", f"{GROUP}/providers/A.B/c/vault{i:03}", "pass") for i in range(20)]
+    return make_record([policy("one", "Stores are closed"), policy("two", "Vaults are closed")], [*failures, *passes])
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found if v["impact"] in ("serious", "critical")]
+
+
+def pages(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 320])
+def test_it_opens_from_disk_and_everybody_can_read_it(opened: Opened, stock: Record, scheme: str, width: int) -> None:
+    with opened(stock, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+        page.locator("details").first.evaluate("details => details.open = true")
+        assert violations(page) == []
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 26)")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_page_of_doubts_is_as_readable(opened: Opened, make_record: MakeRecord) -> None:
+    made = make_record(
+        [policy("one", "One"), policy("two", "Two", error="its query is wrong")],
+        [result("one", f"{GROUP}/providers/A.B/c/{i}", verdict) for i, verdict in enumerate(["unknown", "manual"] * 8)],
+        source="sandbox",
+        unreadable=[{"what": "subscription", "name": "s", "reason": "Access was refused."}],
+        warnings=["A waiver matches nothing."],
+    )
+    for scheme in ("light", "dark"):
+        with opened(made, signed=False, color_scheme=scheme) as page:
+            assert violations(page) == []
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_first_screen_holds_the_verdict_the_signer_and_the_first_three_commands(
+    opened: Opened, make_record: MakeRecord, signed: bool
+) -> None:
+    made = make_record(stock_policies(), stock_results(), source="live" if signed else "sandbox")
+    with opened(made, signed=signed) as page:
+        for seen in (".verdict", ".counts", "header dl", "ol.first li:nth-child(3) .cmd"):
+            box = page.locator(seen).bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= 800
+
+
+def test_hostile_names_are_inert_text(opened: Opened, hostile: Record) -> None:
+    with opened(hostile) as page:
+        assert page.title() != "owned"
+        assert page.locator("img").count() == 0
+        assert page.locator("body").is_visible()
+        shown = page.locator("#fail").inner_text()
+        for name in ("markup", "closing", "style", "template", "quotes", "wide"):
+            assert HOSTILE[name] in shown
+        assert "log\\u202egpj.exe" in shown
+        assert violations(page) == []
+
+
+def test_a_script_that_was_slipped_in_does_not_run(chromium: Browser, long: Record, tmp_path: Path) -> None:
+    made = html.render(long, envelope=envelope(), key_id=KEY_ID)
+    path = tmp_path / "edited.html"
+    path.write_bytes(
+        made.replace(b"</main>", b"<script>document.title='owned'</script><img src=https://example.org></main>")
+    )
+    page = chromium.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.goto(path.as_uri())
+    assert page.title() != "owned"
+    assert len([text for text in complaints if "Content Security Policy" in text]) == 2
+    page.close()
+
+
+def test_without_scripts_every_failure_is_there_and_no_dead_control(opened: Opened, long: Record) -> None:
+    with opened(long, java_script_enabled=False) as page:
+        rows = page.locator("#fail [data-row]")
+        assert rows.count() == 40
+        assert all(rows.nth(i).is_visible() for i in range(40))
+        assert not page.locator("#filter").is_visible()
+        page.locator("#pass summary").click()
+        assert page.locator("#pass [data-row]").first.is_visible()
+
+
+def test_the_filter_works_by_keyboard_and_says_what_it_shows(opened: Opened, long: Record) -> None:
+    with opened(long) as page:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.tagName") == "INPUT":
+                break
+        page.keyboard.type("STORE00 one")
+        assert page.locator("output").inner_text() == "10 of 60 listed results shown"
+        assert page.locator("#fail [data-row]:visible").count() == 10
+        assert page.locator("#pass details:visible").count() == 0
+        page.keyboard.press("Control+A")
+        page.keyboard.type("vault019")
+        assert page.locator("#pass [data-row]:visible").count() == 1
+        page.keyboard.press("Control+A")
+        page.keyboard.press("Delete")
+        assert page.locator("output").inner_text() == ""
+        assert page.locator("#fail [data-row]:visible").count() == 40
+
+
+def test_a_link_to_a_finding_ends_the_filter(opened: Opened, long: Record) -> None:
+    with opened(long) as page:
+        page.locator("input").fill("vault")
+        page.locator("ol.first a").first.click()
+        assert page.locator("#fail [data-row]:visible").count() == 40
+        assert page.locator("input").input_value() == ""
+
+
+def test_the_first_stop_of_the_keyboard_skips_to_the_findings(opened: Opened, stock: Record) -> None:
+    with opened(stock) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the findings"
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        box = page.locator(".skip").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_it_prints_every_failure_whatever_the_filter_hides(opened: Opened, long: Record, paper: str) -> None:
+    with opened(long, color_scheme="dark") as page:
+        whole = page.pdf(format=paper)
+        page.locator("input").fill("nothing has this name")
+        assert page.locator("#fail [data-row]:visible").count() == 0
+        assert pages(page.pdf(format=paper)) == pages(whole) > 4
+        page.emulate_media(media="print")
+        rows = page.locator("#fail [data-row]")
+        assert all(rows.nth(i).is_visible() for i in range(40))
+        assert page.evaluate("getComputedStyle(document.querySelector('[data-row]')).breakInside") == "avoid"
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert not page.locator("#filter").is_visible()
+
+
+def test_every_printed_page_names_the_run(opened: Opened, stock: Record) -> None:
+    with opened(stock) as page:
+        rule = page.locator("style").inner_text()
+        assert f'@top-left{{content:"lockdown run {stock.run["runId"]}"}}' in rule
+        assert "counter(page)" in rule
