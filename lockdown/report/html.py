@@ -1,6 +1,6 @@
 """report/report.html: one self-contained page for the person who must decide.
 
-It needs no network, no sibling file and no script. Everything on it is in results.json.
+It needs no network, no sibling file and no script. Every finding on it is in results.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from lockdown import data, strict
 from lockdown.errors import TamperedError
+from lockdown.model import Severity
 from lockdown.record import Record
 from lockdown.report import view, words
 from lockdown.report.place import place
@@ -89,7 +90,8 @@ def first_fixes(record: Record, found: Survey) -> list[Fix]:
     firsts = [Fix(group, group.rows[0], group.total - 1) for group in groups[:_FIRST]]
     if len(firsts) == _FIRST:
         return firsts
-    return [Fix(group, row, 0) for group in groups for row in group.rows[:_FIRST]][:_FIRST]
+    candidates = [Fix(group, row, 0) for group in groups for row in group.rows[:_FIRST]]
+    return sorted(candidates, key=lambda fix: Severity(fix.row["severity"]).rank)[:_FIRST]
 
 
 def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:

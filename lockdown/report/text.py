@@ -59,13 +59,15 @@ def _row(title: str, cells: list[str]) -> str:
 def _failures(record: Record, groups: list[Group]) -> Iterator[str]:
     if not groups:
         return
+    names = view.subscription_names(record)
     yield ""
     yield "Worst failures"
     for group in groups[:POLICIES]:
         yield from _wrapped(group.policy["title"], f"  {group.severity:<9} ", " " * 12)
-        name = place(group.rows[0]["resource"], view.subscription_names(record)).path
+        name = place(group.rows[0]["resource"], names).path if group.rows else ""
         others = f" and {group.total - 1:,} more" if group.total > 1 else ""
-        yield " " * 12 + _fitted(visible(name), WIDTH - 12 - len(others)) + others
+        if name:
+            yield " " * 12 + _fitted(visible(name), WIDTH - 12 - len(others)) + others
         yield from _hint(group.policy["command"])
     if len(groups) > POLICIES:
         yield f"  and {words.number(len(groups) - POLICIES, 'more failing policy', 'more failing policies')}."

@@ -6,7 +6,7 @@ Kinds of results are the keys of the record's ``counts``: a failure with a waive
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +48,11 @@ class Group:
 
     Attributes:
         total: how many there are; ``rows`` may hold fewer.
-        severity: the worst severity among the rows, else the policy's.
+        severity: the worst among them.
     """
 
     policy: Mapping[str, Any]
-    severity: str
+    severity: Severity
     total: int
     rows: tuple[Row, ...]
 
@@ -74,13 +74,13 @@ def survey(record: Record, *, limit: int, everything_up_to: int = 0) -> Survey:
     whole = sum(counts[k] for k in KINDS) <= everything_up_to
     room = {k: counts[k] for k in KINDS} if whole else _room(counts, limit)
     position = {policy["id"]: number for number, policy in enumerate(record.policies)}
-    worst = {k: _Worst(room.get(k, 0), position) for k in KINDS}
+    worst = {k: _Worst(room.get(k, 0)) for k in KINDS}
     tally: Counter[tuple[str, str, str]] = Counter()
     for result in record.results():
         tally[result["policy"], kind(result), result["severity"]] += 1
         worst[kind(result)].add(result)
     _agree(record, tally)
-    return Survey(tally, {k: held.rows() for k, held in worst.items()})
+    return Survey(tally, {k: held.rows(position) for k, held in worst.items()})
 
 
 def groups(record: Record, found: Survey, kind: str) -> list[Group]:
@@ -91,9 +91,9 @@ def groups(record: Record, found: Survey, kind: str) -> list[Group]:
     made = []
     for policy in record.policies:
         if total := policy["counts"][kind]:
-            held = tuple(rows.get(policy["id"], ()))
-            made.append(Group(policy, held[0]["severity"] if held else policy["severity"], total, held))
-    return sorted(made, key=lambda group: (Severity(group.severity).rank, -group.total))
+            worst = next(severity for severity in Severity if found.tally.get((policy["id"], kind, severity)))
+            made.append(Group(policy, worst, total, tuple(rows.get(policy["id"], ()))))
+    return sorted(made, key=lambda group: (group.severity.rank, -group.total))
 
 
 def subscription_names(record: Record) -> dict[str, str]:
@@ -108,30 +108,33 @@ def severities(found: Survey, kind: str) -> list[tuple[str, int]]:
 
 
 class _Worst:
-    """The worst rows of those added; never holds more than twice its room."""
+    """The worst rows of those added: of each severity the first of every policy, then the second of every policy.
 
-    def __init__(self, room: int, position: Mapping[str, int]) -> None:
+    So a policy with a thousand failures does not hide the one failure of another. Never holds more than twice its
+    room.
+    """
+
+    def __init__(self, room: int) -> None:
         self._room = room
-        self._rows: list[Row] = []
-        self._key: Callable[[Row], tuple[int, int, str, str]] = lambda row: (
-            Severity(row["severity"]).rank,
-            position[row["policy"]],
-            row["resource"],
-            row["part"],
-        )
+        self._turns: Counter[tuple[str, str]] = Counter()
+        self._rows: list[tuple[int, int, Row]] = []
 
     def add(self, row: Row) -> None:
         if self._room:
-            self._rows.append(row)
+            turn = row["policy"], row["severity"]
+            self._turns[turn] += 1
+            self._rows.append((Severity(row["severity"]).rank, self._turns[turn], row))
             if len(self._rows) > 2 * self._room:
                 self._cut()
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self, position: Mapping[str, int]) -> tuple[Row, ...]:
+        """Return them by severity, then in the order of the policies, then by resource."""
         self._cut()
-        return tuple(self._rows)
+        by_policy = sorted(self._rows, key=lambda held: (held[0], position[held[2]["policy"]], held[2]["resource"]))
+        return tuple(row for *_, row in by_policy)
 
     def _cut(self) -> None:
-        self._rows.sort(key=self._key)
+        self._rows.sort(key=lambda held: held[:2])
         del self._rows[self._room :]
 
 

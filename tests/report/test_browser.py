@@ -107,6 +107,7 @@ def test_hostile_names_are_inert_text(opened: Opened, hostile: Record) -> None:
         for name in ("markup", "closing", "style", "template", "quotes", "wide"):
             assert HOSTILE[name] in shown
         assert "log\\u202egpj.exe" in shown
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert violations(page) == []
 
 

@@ -85,6 +85,14 @@ def test_what_is_left_out_is_counted(make_record: MakeRecord) -> None:
     assert f"  and {700 - DOUBTS} more; the report lists them." in lines
 
 
+def test_a_policy_of_which_no_row_is_held_is_still_named(make_record: MakeRecord) -> None:
+    failures = [result("one", f"{GROUP}/providers/A.B/c/{i:04}", "fail", severity="critical") for i in range(600)]
+    made = make_record([policy("one", "One"), policy("two", "Two")], [*failures, result("two", GROUP, "fail")])
+    lines = list(summary(made))
+    assert "            0000 and 599 more" in lines
+    assert "  high      Two" in lines
+
+
 def test_hostile_names_neither_reach_the_terminal_nor_leave_the_80_columns(hostile: Record) -> None:
     lines = list(summary(hostile))
     assert all(not hidden(line) for line in lines)

@@ -73,13 +73,25 @@ def test_many_failures_do_not_crowd_out_what_is_unknown(make_record: MakeRecord)
     assert (len(found.rows["fail"]), len(found.rows["unknown"])) == (30, 10)
 
 
+def test_a_policy_with_many_failures_does_not_hide_the_one_of_another(make_record: MakeRecord) -> None:
+    made = make_record(
+        [policy("one", "One"), policy("two", "Two")],
+        [*many(20, "fail"), result("two", GROUP, "fail")],
+    )
+    groups = view.groups(made, view.survey(made, limit=8), "fail")
+    assert [(group.policy["id"], group.total, len(group.rows)) for group in groups] == [("one", 20, 7), ("two", 1, 1)]
+
+
 def test_a_policy_whose_rows_were_all_left_out_is_still_there(make_record: MakeRecord) -> None:
     made = make_record(
-        [policy("one", "One"), policy("two", "Two", severity="low")],
+        [policy("one", "One"), policy("two", "Two")],
         [*many(20, "fail"), result("two", GROUP, "fail", severity="low")],
     )
     groups = view.groups(made, view.survey(made, limit=8), "fail")
-    assert [(group.policy["id"], group.total, len(group.rows)) for group in groups] == [("one", 20, 8), ("two", 1, 0)]
+    assert [(g.policy["id"], g.severity, g.total, len(g.rows)) for g in groups] == [
+        ("one", "high", 20, 8),
+        ("two", "low", 1, 0),
+    ]
 
 
 @pytest.mark.parametrize("where", ["run", "policy", "severity"])
