@@ -196,6 +196,9 @@ def _identity(call: Call, target: ResourceId, wanted: Document, previous: Docume
     kinds = {word.strip().lower() for word in str(wanted.get("type", "None")).split(",")}
     if not kinds <= {"none", "systemassigned", "userassigned"}:
         raise bad_request(f"The identity type '{wanted.get('type')}' is not known.", target="identity.type")
+    assigned = wanted.get("userAssignedIdentities") or {}
+    if not isinstance(assigned, dict):
+        raise bad_request("The member 'identity.userAssignedIdentities' must be an object.", target="identity")
     identity: Document = {"type": wanted.get("type", "None")}
     if "systemassigned" in kinds:
         seed = f"urn:coa-lockdown:sandbox:{call.state.tenant}:{call.path.lower()}:{target.name}"
@@ -203,7 +206,7 @@ def _identity(call: Call, target: ResourceId, wanted: Document, previous: Docume
         identity["tenantId"] = call.state.tenant
     if "userassigned" in kinds:
         identity["userAssignedIdentities"] = {
-            resource_id: _user_assigned(call, resource_id) for resource_id in wanted.get("userAssignedIdentities") or {}
+            resource_id: _user_assigned(call, resource_id) for resource_id in assigned
         }
     return identity
 

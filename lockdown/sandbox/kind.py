@@ -9,7 +9,8 @@ from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.state import Authorship, Document, State
 
 Shape = Mapping[str, Any]
-"""The property names that a type has: a name to None (any value), to a Shape, or to a list of one Shape."""
+"""The property names that a type has: each to None (any value), to str, bool, int or dict, to a Shape, or to a list of
+one of these. A null in a request means that the property is not given."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,20 @@ class Kind:
     actions: Mapping[str, Action] = field(default_factory=dict)
 
 
+_WORDS = {str: "string", bool: "boolean", int: "integer", dict: "object"}
+
+
 def check_shape(value: Any, shape: Any, path: str, type_: str) -> None:  # noqa: ANN401  # a JSON value
     """Refuse a property that the type does not have.
 
     Raises:
         ArmError: InvalidRequestContent, naming the property.
     """
-    if shape is None or value is None:
+    if shape is None:
+        return
+    if isinstance(shape, type):
+        if not isinstance(value, shape) or (shape is int and isinstance(value, bool)):
+            raise bad_request(f"The property '{path}' of '{type_}' must be of type {_WORDS[shape]}.", target=path)
         return
     if isinstance(shape, list):
         if not isinstance(value, list):
@@ -121,6 +129,10 @@ def check_shape(value: Any, shape: Any, path: str, type_: str) -> None:  # noqa:
         for index, item in enumerate(value):
             check_shape(item, shape[0], f"{path}[{index}]", type_)
         return
+    _check_members(value, shape, path, type_)
+
+
+def _check_members(value: Any, shape: Shape, path: str, type_: str) -> None:  # noqa: ANN401  # a JSON value
     if not isinstance(value, dict):
         raise bad_request(f"The property '{path}' of '{type_}' must be an object.", target=path)
     for name, inner in value.items():
@@ -128,7 +140,15 @@ def check_shape(value: Any, shape: Any, path: str, type_: str) -> None:  # noqa:
             raise bad_request(
                 f"Could not find member '{name}' on object of type '{type_}'. Path '{path}.{name}'.", target=path
             )
-        check_shape(inner, shape[name], f"{path}.{name}", type_)
+        if inner is not None:
+            check_shape(inner, shape[name], f"{path}.{name}", type_)
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401  # a JSON value
+    """Return a JSON value without the members that are null."""
+    if isinstance(value, dict):
+        return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def require(document: Document, *path: str) -> Any:  # noqa: ANN401  # a JSON value

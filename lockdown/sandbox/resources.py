@@ -6,7 +6,7 @@ from typing import Any
 from lockdown.sandbox import envelope, links
 from lockdown.sandbox.arm_error import ArmError, bad_request, group_not_found, not_found, unsupported
 from lockdown.sandbox.call import Answer, Call
-from lockdown.sandbox.kind import Context, Kind, check_shape
+from lockdown.sandbox.kind import Context, Kind, check_shape, without_nulls
 from lockdown.sandbox.operations import Operation
 from lockdown.sandbox.providers import kind_of, private_endpoints
 from lockdown.sandbox.resource_id import ResourceId, group_id, group_of
@@ -68,7 +68,7 @@ def patch(call: Call, target: ResourceId) -> Answer:
     if kind is not None:
         if kind.patch == "tags" and set(body) - {"tags"}:
             raise bad_request(f"Only tags of '{kind.type}' can be updated with PATCH.")
-        check_shape(body.get("properties"), kind.shape, "properties", kind.type)
+        check_shape(body.get("properties") or {}, kind.shape, "properties", kind.type)
         body = {**body, "properties": _without(body.get("properties") or {}, kind.computed)}
     document = envelope.merged(call, previous, body)
     if kind is None:
@@ -183,6 +183,7 @@ def _store(
     call: Call, kind: Kind, target: ResourceId, document: Document, previous: Document | None, operation: str
 ) -> None:
     context = Context(call.state, call.who(operation))
+    document["properties"] = without_nulls(document["properties"])
     parent = target.parent
     if kind.inline and parent is not None:
         _store_inline(call, kind, parent, document, operation)

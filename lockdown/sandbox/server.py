@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lockdown.errors import ToolError, UsageError
 from lockdown.sandbox import app, faults, persistence, scenarios
+from lockdown.sandbox.back_references import complete
 from lockdown.sandbox.clock import Clock
 from lockdown.sandbox.gate import TRANSPORT, Gate
 from lockdown.sandbox.identity import Identity
@@ -241,7 +242,7 @@ def _begin(
 
     def documents() -> Iterable[dict[str, object]]:
         yield from (subscription_document(tenant, *pair) for pair in scenario.subscriptions)
-        yield from scenario.documents
+        yield from complete(scenario.documents)
 
     return origin, documents()
 

@@ -8,8 +8,8 @@ from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.kind import Link, Shape
 from lockdown.sandbox.state import Document
 
-REFERENCE: Shape = {"id": None}
-TAGGED: Shape = {"id": None, "name": None, "type": None, "etag": None, "location": None, "tags": None}
+REFERENCE: Shape = {"id": str}
+TAGGED: Shape = {"id": str, "name": str, "type": str, "etag": None, "location": None, "tags": None}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -63,9 +63,9 @@ def children_by_name(document: Document | None, name: str) -> dict[str, Document
 
 
 def finish(document: Document, previous: Document | None) -> None:
-    """Write what every network resource has: its guid and its state."""
-    before = (previous or {}).get("properties") or {}
-    document["properties"]["resourceGuid"] = before.get("resourceGuid") or str(uuid4())
+    """Write what every network resource has: the guid that it gets once, and its state."""
+    if previous is None:
+        document["properties"]["resourceGuid"] = str(uuid4())
     document["properties"]["provisioningState"] = "Succeeded"
 
 

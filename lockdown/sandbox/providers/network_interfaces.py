@@ -13,12 +13,16 @@ from lockdown.sandbox.state import Document, State
 
 _TYPE = "Microsoft.Network/networkInterfaces"
 _RESERVED = 4
-_CONFIGURATION = dict.fromkeys(
+_CONFIGURATION = {
+    **dict.fromkeys(("privateIPAddress", "privateIPAllocationMethod", "privateIPAddressVersion"), str),
+    "subnet": dict,
+    "publicIPAddress": dict,
+    "primary": bool,
+} | dict.fromkeys(
     (
         "gatewayLoadBalancer", "virtualNetworkTaps", "applicationGatewayBackendAddressPools",
-        "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules", "privateIPAddress",
-        "privateIPAddressPrefixLength", "privateIPAllocationMethod", "privateIPAddressVersion", "subnet", "primary",
-        "publicIPAddress", "applicationSecurityGroups", "provisioningState", "privateLinkConnectionProperties",
+        "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules", "privateIPAddressPrefixLength",
+        "applicationSecurityGroups", "provisioningState", "privateLinkConnectionProperties",
     )
 )  # fmt: skip
 _COMPUTED = frozenset(
@@ -59,7 +63,6 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     properties.setdefault("enableIPForwarding", False)
     properties.setdefault("dnsSettings", {"dnsServers": [], "appliedDnsServers": []})
     properties.setdefault("nicType", "Standard")
-    properties.setdefault("macAddress", "")
     finish(document, previous)
 
 
@@ -117,11 +120,19 @@ def _taken(state: State, subnet_id: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Member:
-    """One address of a private endpoint: the group id, the member of it, and the names that resolve to it."""
+    """One address of a private endpoint.
+
+    Attributes:
+        group: the group id.
+        name: the member of the group.
+        fqdns: the names that resolve to the address.
+        address: the one that was asked for, or ''.
+    """
 
     group: str
     name: str
     fqdns: tuple[str, ...]
+    address: str = ""
 
 
 def endpoint_interface(state: State, endpoint: Document, name: str, members: Sequence[Member]) -> Document:
@@ -131,7 +142,7 @@ def endpoint_interface(state: State, endpoint: Document, name: str, members: Seq
     taken: frozenset[str] = frozenset()
     configurations = []
     for member in members:
-        address = free_address(state, reference(subnet), taken)
+        address = member.address or free_address(state, reference(subnet), taken)
         taken |= {address}
         configurations.append(_configuration(resource_id, subnet, member, address, primary=len(taken) == 1))
     document: Document = {

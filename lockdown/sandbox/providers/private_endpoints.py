@@ -32,13 +32,14 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 }
 _SHOWS_GROUPS = frozenset({"microsoft.batch/batchaccounts", "microsoft.dbforpostgresql/flexibleservers"})
 _CONNECTION = {
-    "provisioningState": None, "privateLinkServiceId": None, "groupIds": None, "requestMessage": None,
+    "provisioningState": None, "privateLinkServiceId": str, "groupIds": [str], "requestMessage": str,
     "privateLinkServiceConnectionState": None, "approvalReference": None,
 }  # fmt: skip
 _COMPUTED = frozenset({"networkInterfaces", "customDnsConfigs", "resourceGuid", "provisioningState"})
 ENDPOINT = {
     "subnet": REFERENCE, _AUTOMATIC: child_shape(_CONNECTION), _MANUAL: child_shape(_CONNECTION),
-    "applicationSecurityGroups": None, "customNetworkInterfaceName": None, "ipVersionType": None, "billingSku": None,
+    "ipConfigurations": child_shape(dict.fromkeys(("groupId", "memberName", "privateIPAddress"), str)),
+    "applicationSecurityGroups": None, "customNetworkInterfaceName": str, "ipVersionType": str, "billingSku": None,
     **dict.fromkeys(_COMPUTED),
 }  # fmt: skip
 
@@ -59,10 +60,12 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
         )
     for name, connection in asked:
         _prepare_connection(context, connection, manual=name == _MANUAL, previous=previous)
-    properties.setdefault("customNetworkInterfaceName", "")
-    properties.setdefault("ipVersionType", "IPv4")
+    complete_children(document, "ipConfigurations", f"{_TYPE}/ipConfigurations")
     finish(document, previous)
     if previous is None:
+        properties.setdefault("ipConfigurations", [])
+        properties.setdefault("customNetworkInterfaceName", "")
+        properties.setdefault("ipVersionType", "IPv4")
         _prepare_interface(context, document)
 
 
@@ -119,14 +122,19 @@ def _prepare_interface(context: Context, document: Document) -> None:
 
 
 def _members(context: Context, document: Document) -> Iterator[Member]:
+    asked = {
+        (str(values.get("groupId")), str(values.get("memberName"))): str(values.get("privateIPAddress", ""))
+        for values in (item["properties"] for item in document["properties"].get("ipConfigurations") or [])
+    }
     for _, connection in _connections(document):
         values = connection["properties"]
         service = context.state.get(str(values["privateLinkServiceId"])) or {}
         name, location = str(service.get("name", "")), str(service.get("location", "")).replace(" ", "").lower()
         for group in values.get("groupIds") or [""]:
             if group.lower() == "registry":
-                yield Member(group, f"registry_data_{location}", (f"{name}.{location}.data.azurecr.io",))
-            yield Member(group, group, _fqdns(group, name, location))
+                data = f"registry_data_{location}"
+                yield Member(group, data, (f"{name}.{location}.data.azurecr.io",), asked.get((group, data), ""))
+            yield Member(group, group, _fqdns(group, name, location), asked.get((group, group), ""))
 
 
 def _fqdns(group: str, name: str, location: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from lockdown.sandbox.state import Document
 
 _COMPUTED = frozenset({"ipConfiguration", "resourceGuid", "provisioningState", "upgradedToV2"})
 ADDRESS = {
-    "publicIPAllocationMethod": None, "publicIPAddressVersion": None,
+    "publicIPAllocationMethod": str, "publicIPAddressVersion": str,
     "dnsSettings": {"domainNameLabel": None, "domainNameLabelScope": None, "fqdn": None, "reverseFqdn": None},
     "ddosSettings": None, "ipTags": None, "ipAddress": None, "publicIPPrefix": REFERENCE,
     "idleTimeoutInMinutes": None, "servicePublicIPAddress": None, "natGateway": REFERENCE, "migrationPhase": None,

@@ -8,12 +8,12 @@ from lockdown.sandbox.providers.names import child_shape, children_by_name, comp
 from lockdown.sandbox.state import Document
 
 _RULE_TYPE = "Microsoft.Network/networkSecurityGroups/securityRules"
-RULE = dict.fromkeys(
+RULE = dict.fromkeys(("protocol", "access", "direction"), str) | {"priority": int} | dict.fromkeys(
     (
-        "description", "protocol", "sourcePortRange", "destinationPortRange", "sourceAddressPrefix",
+        "description", "sourcePortRange", "destinationPortRange", "sourceAddressPrefix",
         "sourceAddressPrefixes", "sourceApplicationSecurityGroups", "destinationAddressPrefix",
         "destinationAddressPrefixes", "destinationApplicationSecurityGroups", "sourcePortRanges",
-        "destinationPortRanges", "access", "priority", "direction", "provisioningState",
+        "destinationPortRanges", "provisioningState",
     )
 )  # fmt: skip
 _COMPUTED = frozenset(
@@ -38,7 +38,8 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     taken: dict[tuple[str, Any], str] = {}
     for rule in complete_children(document, "securityRules", _RULE_TYPE):
         _check_rule(rule, taken)
-    properties["defaultSecurityRules"] = [_default(str(document["id"]), *rule) for rule in _DEFAULTS]
+    if previous is None:
+        properties["defaultSecurityRules"] = [_default(str(document["id"]), *rule) for rule in _DEFAULTS]
     finish(document, previous)
 
 

@@ -30,6 +30,7 @@ _COMPUTED = frozenset(
         "storageAccountSkuConversionStatus", "isSkuConversionBlocked", "accountMigrationInProgress",
     }
 )  # fmt: skip
+_IP_RULE = dict.fromkeys(("value", "action"), str)
 ACCOUNT = {
     **dict.fromkeys(
         (
@@ -42,11 +43,13 @@ ACCOUNT = {
             "allowSharedKeyAccessForServices", "dataCollaborationPolicyProperties", "allowCrossTenantDelegationSas",
         )
     ),
-    "networkAcls": dict.fromkeys(
-        ("bypass", "resourceAccessRules", "virtualNetworkRules", "ipRules", "ipv6Rules", "defaultAction")
-    ),
+    "networkAcls": {
+        "bypass": str, "defaultAction": str, "ipRules": [_IP_RULE], "ipv6Rules": [_IP_RULE],
+        "virtualNetworkRules": [dict.fromkeys(("id", "action", "state"), str)],
+        "resourceAccessRules": [dict.fromkeys(("tenantId", "resourceId"), str)],
+    },
     "encryption": {
-        "services": {"blob": _SERVICE, "file": _SERVICE, "table": _SERVICE, "queue": _SERVICE}, "keySource": None,
+        "services": {"blob": _SERVICE, "file": _SERVICE, "table": _SERVICE, "queue": _SERVICE}, "keySource": str,
         "requireInfrastructureEncryption": None, "keyvaultproperties": None, "identity": None,
     },
     **dict.fromkeys(_COMPUTED),
@@ -211,9 +214,10 @@ def _prepare_connection(context: Context, document: Document, previous: Document
         raise bad_request("The status of a connection is Approved, Rejected, Pending or Disconnected.", target="status")
 
 
+_DECISION = dict.fromkeys(("status", "description", "actionRequired"), str)
 CONNECTION = Kind(
     f"{_TYPE}/privateEndpointConnections",
-    {"privateEndpoint": REFERENCE, "privateLinkServiceConnectionState": None, "provisioningState": None},
+    {"privateEndpoint": REFERENCE, "privateLinkServiceConnectionState": _DECISION, "provisioningState": None},
     computed=frozenset({"privateEndpoint", "provisioningState"}),
     name=re.compile(r".+"), inline="privateEndpointConnections", tracked=False, prepare=_prepare_connection,
 )  # fmt: skip

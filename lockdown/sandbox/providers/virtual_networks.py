@@ -29,10 +29,16 @@ _SUBNET_COMPUTED = frozenset(
         "serviceAssociationLinks", "purpose", "provisioningState",
     }
 )  # fmt: skip
+_DELEGATION = {
+    **dict.fromkeys(("id", "name", "type", "etag"), str),
+    "properties": {"serviceName": str, "actions": None, "provisioningState": None},
+}
+_SERVICE_ENDPOINT = {"service": str, "locations": [str], "networkIdentifier": None, "provisioningState": None}
 SUBNET = {
-    "addressPrefix": None, "addressPrefixes": None, "networkSecurityGroup": None, "routeTable": None,
-    "natGateway": REFERENCE, "serviceEndpoints": None, "serviceEndpointPolicies": None, "ipAllocations": None,
-    "delegations": None, "privateEndpointNetworkPolicies": None, "privateLinkServiceNetworkPolicies": None,
+    "addressPrefix": str, "addressPrefixes": [str], "networkSecurityGroup": dict, "routeTable": dict,
+    "natGateway": REFERENCE, "serviceEndpoints": [_SERVICE_ENDPOINT], "serviceEndpointPolicies": None,
+    "ipAllocations": None,
+    "delegations": [_DELEGATION], "privateEndpointNetworkPolicies": None, "privateLinkServiceNetworkPolicies": None,
     "applicationGatewayIPConfigurations": None, "sharingScope": None, "defaultOutboundAccess": None,
     "ipamPoolPrefixAllocations": None, "serviceGateway": None, **dict.fromkeys(_SUBNET_COMPUTED),
 }  # fmt: skip
@@ -47,7 +53,7 @@ PEERING = dict.fromkeys(
 )  # fmt: skip
 _COMPUTED = frozenset({"resourceGuid", "provisioningState", "flowLogs", "defaultPublicNatGateway"})
 VIRTUAL_NETWORK = {
-    "addressSpace": {"addressPrefixes": None, "ipamPoolPrefixAllocations": None},
+    "addressSpace": {"addressPrefixes": [str], "ipamPoolPrefixAllocations": None},
     "dhcpOptions": {"dnsServers": None}, "subnets": child_shape(SUBNET), "virtualNetworkPeerings": child_shape(PEERING),
     "flowTimeoutInMinutes": None, "enableDdosProtection": None, "enableVmProtection": None, "ipAllocations": None,
     "ddosProtectionPlan": REFERENCE, "bgpCommunities": None, "encryption": {"enabled": None, "enforcement": None},
@@ -74,8 +80,9 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     for peering in complete_children(document, "virtualNetworkPeerings", _PEERING_TYPE):
         peering["properties"].setdefault("peeringState", "Initiated")
         peering["properties"].setdefault("peeringSyncLevel", "RemoteNotInSync")
-    properties.setdefault("enableDdosProtection", False)
-    properties.setdefault("privateEndpointVNetPolicies", "Disabled")
+    if previous is None:
+        properties.setdefault("enableDdosProtection", False)
+        properties.setdefault("privateEndpointVNetPolicies", "Disabled")
     finish(document, previous)
 
 
@@ -84,17 +91,17 @@ def _prepare_subnet(subnet: Document, previous: Document | None) -> None:
     wanted = {name: value for name, value in subnet["properties"].items() if name not in _SUBNET_COMPUTED}
     kept = {name: value for name, value in known.items() if name in _SUBNET_COMPUTED}
     properties = {**wanted, **kept, "provisioningState": "Succeeded"}
-    properties.setdefault("delegations", [])
-    properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
-    properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
-    for delegation in properties["delegations"]:
+    if previous is None:
+        properties.setdefault("delegations", [])
+        properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
+        properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
+    for delegation in properties.get("delegations") or []:
         delegation["id"] = f"{subnet['id']}/delegations/{delegation.get('name', '')}"
+        delegation.pop("etag", None)
         delegation["type"] = f"{_SUBNET_TYPE}/delegations"
-        delegation["properties"] = {
-            **(delegation.get("properties") or {}),
-            "provisioningState": "Succeeded",
-            "actions": ["Microsoft.Network/virtualNetworks/subnets/join/action"],
-        }
+        values = delegation["properties"] = {**(delegation.get("properties") or {}), "provisioningState": "Succeeded"}
+        if previous is None:
+            values["actions"] = ["Microsoft.Network/virtualNetworks/subnets/join/action"]
     for endpoint in properties.get("serviceEndpoints") or []:
         endpoint.setdefault("locations", ["*"])
         endpoint["provisioningState"] = "Succeeded"
