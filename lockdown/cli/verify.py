@@ -104,6 +104,8 @@ def _print(found: Verification, *, quiet: bool) -> None:
     for check in found.checks:
         if not quiet or check.mark == "failed":
             click.echo(_line(check))
+    if found.exit_code is Exit.UNTRUSTED and any(check.name == "digests" and check.mark == "ok" for check in found.checks):
+        click.echo("Its files are as listed in SHA256SUMS: it is intact, but anybody can have made it.")
     if found.lab:
         click.secho(_LABORATORY, fg="yellow", bold=True)
     if found.exit_code == 0 and found.run is not None:

@@ -24,7 +24,14 @@ Host = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]{1,5})?$")]
 
 class _Claim(BaseModel):
     # A field that a later version adds does not spoil what this version knows how to check.
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        field_title_generator=lambda name, _: to_camel(name),
+    )
 
 
 _Kind = TypeVar("_Kind", bound=_Claim)

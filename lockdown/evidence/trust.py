@@ -34,7 +34,14 @@ _MAX_BYTES = 1024 * 1024
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        field_title_generator=lambda name, _: to_camel(name),
+    )
 
 
 class TrustedKey(_Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,7 +16,7 @@ from lockdown import record
 from lockdown.evidence import es256, trust
 from lockdown.evidence.checks import policy_set_digest
 from lockdown.evidence.dsse import wrap
-from lockdown.evidence.files import BUNDLE, RUN, MemoryFiles
+from lockdown.evidence.files import MemoryFiles
 from lockdown.evidence.keys import FileSigner
 from lockdown.evidence.ledger import Mark
 from lockdown.evidence.verify import Verification, verify
@@ -159,12 +160,11 @@ def failures(found: Verification) -> list[str]:
     return [entry.name for entry in found.checks if entry.mark is Mark.FAILED]
 
 
-def resigned(contents: Mapping[str, bytes], file: str, by: FileSigner, **changes: Any) -> bytes:
-    """An envelope of a run with top-level fields of its statement changed, signed again."""
-    from base64 import b64decode  # noqa: PLC0415
-
-    value = loads(b64decode(loads(contents[file], name=file)["payload"]), name=file)
-    return wrap(canonical(value | changes), by)
+def payload(envelope: bytes) -> bytes:
+    """The signed bytes of an envelope."""
+    return b64decode(loads(envelope, name="envelope")["payload"])
 
 
-ENVELOPES = (RUN, BUNDLE)
+def resigned(envelope: bytes, by: FileSigner, **changes: Any) -> bytes:
+    """An envelope with top-level fields of its statement changed, signed again."""
+    return wrap(canonical(loads(payload(envelope), name="payload") | changes), by)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lockdown.errors import UsageError
 from lockdown.sandbox.scenarios import coa_private, coa_stock, empty
+from lockdown.sandbox.scenarios import tenant as synthetic
 from lockdown.sandbox.scenarios.scenario import Document, Scenario
 
 __all__ = ["NAMES", "Document", "Scenario", "build"]
@@ -24,6 +25,7 @@ _SCENARIOS: Mapping[str, _Entry] = {
     "empty": _Entry(empty.OPTIONS, empty.build),
     "coa-stock": _Entry(coa_stock.OPTIONS, coa_stock.build),
     "coa-private": _Entry(coa_private.OPTIONS, coa_private.build),
+    "tenant": _Entry(synthetic.OPTIONS, synthetic.build),
 }
 
 NAMES = tuple(_SCENARIOS)

@@ -63,7 +63,9 @@ class Link:
     @property
     def interface_id(self) -> str:
         """The id of the endpoint's network interface."""
-        return self.group.resource(_NETWORK + "networkInterfaces", f"{self.name}.nic.{guid('nic', self.group.name, self.name)}")
+        return self.group.resource(
+            _NETWORK + "networkInterfaces", f"{self.name}.nic.{guid('nic', self.group.name, self.name)}"
+        )
 
 
 def private_endpoint(link: Link, *, names_managed: bool = True) -> Document:

@@ -1,0 +1,87 @@
+"""Drift as JSON: results/drift.json, described by reports/schemas/drift-v1.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields
+from decimal import Decimal
+from hashlib import sha256
+
+from lockdown.drift.items import Attribution, Drift
+from lockdown.strict import canonical
+
+SCHEMA = "urn:coa-lockdown:drift:v1"
+_NAMES = {
+    "who_type": "whoType",
+    "correlation_id": "correlationId",
+    "run_id": "runId",
+    "evaluated_at": "evaluatedAt",
+    "policy_set": "policySet",
+}
+_ID_LENGTH = 16
+
+
+def to_json(drift: Drift) -> dict[str, object]:
+    """Return the drift as plain JSON values, in a stable order and without floating-point numbers.
+
+    Numbers with a fraction become their text. Every item has an ``id`` that is the same in every comparison that
+    finds the same thing.
+    """
+    return {
+        "schema": SCHEMA,
+        "baseline": _object(drift.baseline),
+        "current": _object(drift.current),
+        "empty": drift.is_empty,
+        "complete": drift.complete,
+        "counts": _counts(drift),
+        "verdicts": [_item("verdict", i, "policy", "resource", "part", "before", "after") for i in drift.verdicts],
+        "resources": [_item("resource", i, "kind", "table", "resource") for i in drift.resources],
+        "properties": [_item("property", i, "table", "resource", "path", "before", "after") for i in drift.properties],
+        "waivers": [_item("waiver", i, "kind", "policy", "resource", "part", "after") for i in drift.waivers],
+        "policies": [_item("policy", i, "kind", "policy", "before", "after") for i in drift.policies],
+        "reverted": [_item("reverted", i, "kind", "resource", "path", "changed") for i in drift.reverted],
+        "notCompared": [_object(i) for i in drift.not_compared],
+        "warnings": list(drift.warnings),
+    }
+
+
+def _counts(drift: Drift) -> dict[str, int]:
+    ways = Counter(str(item.direction) for item in drift.verdicts)
+    kinds = Counter(item.kind for item in drift.resources)
+    return {
+        **{way: ways[way] for way in ("worse", "better", "changed", "appeared", "vanished")},
+        **{kind: kinds[kind] for kind in ("added", "removed")},
+        "properties": len(drift.properties),
+        "waivers": len(drift.waivers),
+        "policies": len(drift.policies),
+        "reverted": len(drift.reverted),
+        "notComparedResources": sum(item.resources for item in drift.not_compared),
+        "notComparedResults": sum(item.results for item in drift.not_compared),
+    }
+
+
+def _item(kind: str, item: object, *key: str) -> dict[str, object]:
+    found = _object(item)
+    identity = [kind, *(_folded(name, found[name]) for name in key)]
+    return {"id": sha256(canonical(identity)).hexdigest()[:_ID_LENGTH], **found}
+
+
+def _folded(name: str, value: object) -> object:
+    return value.lower() if name in {"resource", "part"} and isinstance(value, str) else value
+
+
+def _object(value: object) -> dict[str, object]:
+    return {_NAMES.get(f.name, f.name): _value(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Attribution):
+        return {name: content for name, content in _object(value).items() if content or name in {"who", "unknown"}}
+    if isinstance(value, Mapping):
+        return {str(name): _value(content) for name, content in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return [_value(content) for content in value]
+    if isinstance(value, float | Decimal):
+        return str(value)
+    return str(value) if isinstance(value, str) else value

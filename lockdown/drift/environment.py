@@ -1,0 +1,113 @@
+"""What changed in Azure: resources that came or went, and properties that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lockdown.drift import rows
+from lockdown.drift.coverage import Coverage, Gaps
+from lockdown.drift.items import Direction, PropertyChange, ResourceChange, worst
+from lockdown.drift.properties import Difference, Steps, differences, names_of, path_text
+from lockdown.drift.rows import Pair
+from lockdown.drift.trail import Trail
+from lockdown.drift.treatments import Treatments
+from lockdown.drift.verdicts import ResultPair, direction
+from lockdown.model import Verdict
+
+
+@dataclass
+class Environment:
+    """What changed, and where: paths and property changes are also kept by lower-case resource id."""
+
+    resources: list[ResourceChange] = field(default_factory=list)
+    properties: list[PropertyChange] = field(default_factory=list)
+    paths: dict[str, tuple[Steps, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the rows are judged against.
+
+    Attributes:
+        verdicts: the results that differ, by lower-case resource id.
+    """
+
+    coverage: tuple[Coverage, Coverage]
+    gaps: Gaps
+    treatments: Treatments
+    trail: Trail
+    verdicts: Mapping[str, Sequence[ResultPair]]
+
+
+def examine(pairs: Iterator[Pair], around: Surroundings) -> Environment:
+    """Return what the rows that differ say."""
+    found = Environment()
+    for pair in pairs:
+        kind = str(pair.later.get("type") or "").lower()
+        if pair.before is None or pair.after is None:
+            _one_sided(pair, kind, around, found)
+            continue
+        steps = []
+        for difference in differences(pair.before, pair.after, around.treatments.of(kind)):
+            steps.append(difference.steps)
+            found.properties.append(_property(pair, kind, difference, around))
+        if steps:
+            found.paths[pair.id] = (*found.paths.get(pair.id, ()), *steps)
+    return found
+
+
+def got_worse(pair: ResultPair) -> bool:
+    """Tell whether a result is now worse, or appeared as a failure or as something that could not be read."""
+    way = direction(pair)
+    appeared = way is Direction.APPEARED and pair.later["verdict"] in {Verdict.FAIL, Verdict.UNKNOWN}
+    return appeared or way is Direction.WORSE
+
+
+def _one_sided(pair: Pair, kind: str, around: Surroundings, found: Environment) -> None:
+    side = rows.BASELINE if pair.before is None else rows.CURRENT
+    gap = around.coverage[side].gap(pair.id, pair.table, kind)
+    if gap is not None:
+        around.gaps.resources[side, gap] += 1
+        return
+    added = side == rows.BASELINE
+    found.resources.append(
+        ResourceChange(
+            kind="added" if added else "removed",
+            table=pair.table,
+            resource=str(pair.later["id"]),
+            type=kind,
+            severity=worst(r.later["severity"] for r in around.verdicts.get(pair.id, ()) if got_worse(r)),
+            attribution=around.trail.who_made(pair.id, "Create" if added else "Delete"),
+        )
+    )
+
+
+def _property(pair: Pair, kind: str, difference: Difference, around: Surroundings) -> PropertyChange:
+    policies = around.coverage[rows.CURRENT].side.policies
+    names = names_of(difference.steps)
+    fed = [
+        result
+        for result in around.verdicts.get(pair.id, ())
+        if direction(result) is not None
+        and (result.policy not in policies or policies[result.policy].asks_about(names))
+    ]
+    return PropertyChange(
+        table=pair.table,
+        resource=str(pair.later["id"]),
+        type=kind,
+        path=path_text(difference.steps),
+        before=difference.before,
+        after=difference.after,
+        severity=worst(result.later["severity"] for result in fed if got_worse(result)),
+        policies=tuple(sorted({result.policy for result in fed})),
+        note=_note(pair, difference),
+        attribution=around.trail.who_changed(pair.id, difference.steps),
+    )
+
+
+def _note(pair: Pair, difference: Difference) -> str:
+    before, after = ((row or {}).get("apiVersion") for row in (pair.before, pair.after))
+    if before and after and before != after and (difference.before is None or difference.after is None):
+        return f"Azure answered in another API version ({before}, now {after}): the property may be new in it, or gone."
+    return ""
