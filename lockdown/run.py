@@ -115,12 +115,14 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         (work / "results").mkdir()
         with Engine() as engine:
             found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine)
-            run = _run_object(wanted, snapshot, policies, found, started, evaluated)
+            run = _run_object(snapshot, policies, found, started, evaluated)
             record.write(work / "results/results.json", run, found.policies(), found.results())
         made = record.read(work / "results/results.json")
         if baseline is not None:
             watch.stage("Comparing with the baseline")
-            changed = drift.compare(baseline, _side(work, made), _changes(snapshot))
+            changed = drift.compare(
+                baseline, drift.read_side(work), _changes(snapshot), changes_unreadable=_unreadable(snapshot)
+            )
             (work / "results/drift.json").write_bytes(canonical(drift.to_json(changed)) + b"\n")
         watch.stage("Writing the report")
         envelope = seal.sign_run(work, signer) if signer else None
@@ -138,7 +140,7 @@ def replay(directory: Path) -> Replay:
         UsageError: the directory is not a whole run.
     """
     snapshot = read_scope(directory / "inputs/scope.json", directory / "inputs/snapshot")
-    policies = policy_load.load(directory / "policies")
+    policies = policy_load.load(directory / "policies", translate=False)
     recorded = record.read(directory / "results/results.json")
     try:
         boundary = Boundary(
@@ -182,7 +184,12 @@ def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline
     if earlier.is_file():
         seen = read_scope(earlier, wanted.snapshot / "inputs/snapshot")
         shutil.copytree(seen.directory, directory)
-        return Snapshot(**{**_fields(seen), "directory": directory, "source": _offline(seen.source)})
+        return Snapshot(
+            **{
+                **_fields(seen),
+                "directory": directory,
+            }
+        )
     with Writer(directory, redactor) as writer:
         known = ingest(wanted.snapshot, writer)
     return Snapshot(
@@ -198,10 +205,6 @@ def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline
         derived=known.derived,
         redactions=writer.redactions,
     )
-
-
-def _offline(source: Source) -> Source:
-    return source
 
 
 def _fields(snapshot: Snapshot) -> dict[str, Any]:
@@ -220,7 +223,7 @@ def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: Poli
 
 
 def _run_object(
-    wanted: Wanted, snapshot: Snapshot, policies: PolicySet, found: Evaluation, started: datetime, evaluated: datetime
+    snapshot: Snapshot, policies: PolicySet, found: Evaluation, started: datetime, evaluated: datetime
 ) -> dict[str, Any]:
     types = dict(_types(found.engine)) if "resources" in snapshot.tables else {}
     warnings = list(found.warnings)
@@ -298,11 +301,14 @@ def _workplace(out: Path) -> Iterator[Path]:
 
 
 def _baseline(path: Path) -> drift.Side:
-    return _side(path, record.read(path / "results/results.json"))
+    return drift.read_side(path)
 
 
-def _side(directory: Path, found: record.Record) -> drift.Side:
-    return drift.Side(found, directory)
+def _unreadable(snapshot: Snapshot) -> str:
+    table = snapshot.tables.get("resourcechanges")
+    if table is None:
+        return "The snapshot holds no change records."
+    return "" if table.complete else "Azure did not give all change records."
 
 
 def _changes(snapshot: Snapshot) -> Iterator[Mapping[str, Any]]:

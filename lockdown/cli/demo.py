@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockdown.cli import visible
 from lockdown.cli.progress import watch
 from lockdown.errors import Exit, UsageError
 
@@ -54,7 +53,7 @@ def command(out: Path, quiet: bool) -> int:
 
 def _write(*lines: str) -> None:
     for line in lines:
-        click.echo(visible(line))
+        click.echo(line)
     sys.stdout.flush()
 
 
@@ -82,9 +81,12 @@ class _Teller:
         _write(*(f"   {line}" for line in text.summary(record)))
 
     def drifted(self, drift: Drift) -> None:
+        from lockdown.drift import to_json
         from lockdown.report import drift_text
 
-        _write(*(f"   {line}" for line in drift_text.lines(drift)))
+        _write(*(f"   {line}" for line in drift_text.render(to_json(drift))))
 
     def verified(self, found: Verification) -> None:
-        _write(*(f"   {check.mark}  {check.name}: {check.detail}" for check in found.checks))
+        from lockdown.cli.verify import lines
+
+        _write(*(f"   {line}" for line in lines(found)))

@@ -29,11 +29,12 @@ def command(baseline: Path, as_json: bool, quiet: bool, fail_on: str | None, **c
     """
     finished = perform(wanted(**chosen, baseline=baseline), quiet=quiet)
     if not quiet:
+        from lockdown.drift import to_json
         from lockdown.report import drift_text
 
         assert finished.drift is not None  # noqa: S101 - a baseline was given
         summarise(finished.record)
-        for line in drift_text.lines(finished.drift):
+        for line in drift_text.render(to_json(finished.drift)):
             click.echo(line, err=True)
     answer(finished, as_json=as_json)
     judged = exit_code(finished.record, fail_on)

@@ -55,12 +55,16 @@ class _Lines:
         self._finished: set[str] = set()
 
     def stage(self, text: str) -> None:
+        self._finished.clear()
+        self._say(text)
+
+    def _say(self, text: str) -> None:
         print(visible(text), file=sys.stderr, flush=True)  # noqa: T201 - this is what the command says
 
     def rows(self, table: str, arrived: int, total: int) -> None:
         if arrived >= total and table not in self._finished:
             self._finished.add(table)
-            self.stage(f"  {table}: {total} rows")
+            self._say(f"   {table}: {total} rows")
 
 
 class _Bars:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,8 @@ def command(run: Path, trust: Path | None, *, replay: bool, allow_partial: bool,
     if as_json:
         click.echo(json.dumps(_document(run, found), indent=2))
     else:
-        _print(found, quiet=quiet)
+        for line in lines(found, quiet=quiet):
+            click.echo(line)
     return found.exit_code
 
 
@@ -100,19 +102,21 @@ def _document(run: Path, found: Verification) -> dict[str, object]:
     }
 
 
-def _print(found: Verification, *, quiet: bool) -> None:
+def lines(found: Verification, *, quiet: bool = False) -> Iterator[str]:
+    """Yield what a person is told of a verification, a line a check and then the outcome."""
     for check in found.checks:
         if not quiet or check.mark == "failed":
-            click.echo(_line(check))
-    if found.exit_code is Exit.UNTRUSTED and any(check.name == "digests" and check.mark == "ok" for check in found.checks):
-        click.echo("Its files are as listed in SHA256SUMS: it is intact, but anybody can have made it.")
+            yield _line(check)
+    intact = any(check.name == "digests" and check.mark == "ok" for check in found.checks)
+    if found.exit_code is Exit.UNTRUSTED and intact:
+        yield "Its files are as listed in SHA256SUMS: it is intact, but anybody can have made it."
     if found.lab:
-        click.secho(_LABORATORY, fg="yellow", bold=True)
+        yield click.style(_LABORATORY, fg="yellow", bold=True)
     if found.exit_code == 0 and found.run is not None:
         outcome = f"run {_shown(found.run.run_id)} ({found.run.outcome}, source {found.run.source})"
-        click.secho(f"VERIFIED: {outcome}, signed by {found.key_id}", fg="green", bold=True)
+        yield click.style(f"VERIFIED: {outcome}, signed by {found.key_id}", fg="green", bold=True)
     else:
-        click.secho(f"NOT VERIFIED. {_MEANING[found.exit_code]}.", fg="red", bold=True)
+        yield click.style(f"NOT VERIFIED. {_MEANING[found.exit_code]}.", fg="red", bold=True)
 
 
 def _line(check: Check) -> str:

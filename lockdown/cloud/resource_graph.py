@@ -91,6 +91,7 @@ class Graph:
 
     def __init__(self, cloud: Cloud, credential: TokenCredential, log: Callable[[Request], None]) -> None:
         self._log = log
+        self._base = cloud.resource_manager
         self._pace = Pace()
         self._client: ARMPipelineClient[HttpRequest, HttpResponse] = ARMPipelineClient(
             cloud.resource_manager,
@@ -134,7 +135,7 @@ class Graph:
             management_groups=list(scope.management_groups) or None,
             options=QueryRequestOptions(top=PAGE_ROWS, skip_token=token or None, result_format="objectArray"),
         ).serialize()
-        request = HttpRequest("POST", f"{PATH}?api-version={API_VERSION}", json=body)
+        request = HttpRequest("POST", f"{self._base}{PATH}?api-version={API_VERSION}", json=body)
         self._pace.wait()
         try:
             response = self._client.send_request(request, retry_on_methods=_POST_IS_A_READ)
