@@ -13,7 +13,7 @@ from typing import Any
 from lockdown.errors import TamperedError
 
 MAX_DEPTH = 32
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[{]|[\]}]")
 
 
@@ -29,7 +29,7 @@ def loads(data: bytes, *, name: str, max_bytes: int = 64 * 1024 * 1024, max_dept
         raise TamperedError(f"{name} is nested deeper than {max_depth} levels.")
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise TamperedError(f"{name} is not strict JSON: {error}.") from error
     return value
