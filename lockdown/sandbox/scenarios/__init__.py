@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lockdown.errors import UsageError
-from lockdown.sandbox.scenarios import coa_private, coa_stock, empty
+from lockdown.sandbox.scenarios import coa_private, coa_stock, empty, hostile
 from lockdown.sandbox.scenarios import tenant as synthetic
 from lockdown.sandbox.scenarios.scenario import Document, Scenario
 
@@ -26,6 +26,7 @@ _SCENARIOS: Mapping[str, _Entry] = {
     "coa-stock": _Entry(coa_stock.OPTIONS, coa_stock.build),
     "coa-private": _Entry(coa_private.OPTIONS, coa_private.build),
     "tenant": _Entry(synthetic.OPTIONS, synthetic.build),
+    "hostile": _Entry(hostile.OPTIONS, hostile.build),
 }
 
 NAMES = tuple(_SCENARIOS)

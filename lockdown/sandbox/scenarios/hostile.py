@@ -20,7 +20,7 @@ TEXTS: Mapping[str, str] = {
     "script": "<script>document.title='owned'</script>",
     "image": '"><img src=x onerror="document.title=1">',
     "template": "{{ 7 * 7 }} {% raw %} ${7*7} %(x)s",
-    "quotes": "it's \"quoted\" `and` \\escaped\\",
+    "quotes": 'it\'s "quoted" `and` \\escaped\\',
     "query": "' or 1==1 | union resources //",
     "lines": "first\nsecond\r\nthird\u2028fourth\u0085fifth",
     "right-to-left": "safe\u202etxt.exe\u202c \u2066isolated\u2069 \u200fmark",
@@ -55,9 +55,7 @@ _NAMES = (
 def build(tenant: str, options: Mapping[str, str]) -> Scenario:  # noqa: ARG001  # every scenario is built alike
     """Return the scenario."""
     subscription = guid("hostile", tenant)
-    return Scenario(
-        ((subscription, TEXTS["image"]),), tuple(_documents(subscription)), lockdown_yaml([subscription])
-    )
+    return Scenario(((subscription, TEXTS["image"]),), tuple(_documents(subscription)), lockdown_yaml([subscription]))
 
 
 def _documents(subscription: str) -> Iterator[Document]:
