@@ -28,6 +28,8 @@ from lockdown.sandbox.tenancy import subscription_document
 
 _HOST = "127.0.0.1"
 _GRACE = 2
+_KEEP_ALIVE = 120
+"""Seconds that an idle connection stays open: longer than any Retry-After, so that who waits finds it open."""
 _PATIENCE = 30.0
 
 
@@ -191,6 +193,7 @@ class Sandbox:
             server_header=False,
             ssl_certfile=certificate,
             timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=_KEEP_ALIVE,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

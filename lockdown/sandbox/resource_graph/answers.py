@@ -68,7 +68,7 @@ class Answers:
                 found = None if first and query.timed else self._find(moment, digest)
                 if found is None:
                     view = self._view(body, principal, moment, now)
-                    found = Kept(view.index.run(query.text, query.tables, now), view)
+                    found = Kept(view.index.run(query, now), view)
                     self._keep(moment, digest, found)
         return found
 

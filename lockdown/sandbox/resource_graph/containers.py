@@ -9,7 +9,7 @@ from typing import Any
 
 from lockdown.sandbox.resource_graph.hierarchy import GROUP, Hierarchy
 from lockdown.sandbox.resource_graph.normal import Row, row
-from lockdown.sandbox.resource_id import GROUP_TYPE, SUBSCRIPTION_TYPE
+from lockdown.sandbox.resource_id import SUBSCRIPTION_TYPE
 
 
 def container_row(document: Mapping[str, Any], tenant: str, tree: Hierarchy) -> Row:
@@ -26,4 +26,4 @@ def container_row(document: Mapping[str, Any], tenant: str, tree: Hierarchy) -> 
     if found["type"] == GROUP:
         details = {**(properties.get("details") or {}), "managementGroupAncestorsChain": tree.chain(scope)}
         return found | {"properties": {**properties, "details": details}}
-    return found | {"type": GROUP_TYPE.lower()}
+    return found

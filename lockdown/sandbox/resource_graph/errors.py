@@ -16,6 +16,7 @@ FORBIDDEN = 403
 NOT_FOUND = 404
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
+NOT_IMPLEMENTED = 501
 
 _INVALID_QUERY: Detail = {
     "code": "InvalidQuery",
@@ -43,6 +44,10 @@ class GraphError(Exception):
     message: str = ""
     details: tuple[Detail, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def errors(self) -> list[Detail]:
+        """Return what went wrong, as the errors of a facet tell it."""
+        return list(self.details) or [{"code": self.code, "message": self.message}]
 
     def body(self, now: datetime, correlation_id: str) -> dict[str, Any]:
         """Return the JSON body."""
@@ -123,7 +128,8 @@ def unresolved(message: str) -> GraphError:
 
 def beyond_sandbox(message: str) -> GraphError:
     """Return the refusal of a query that Azure may run and the sandbox's engine cannot."""
-    return invalid_query({"code": "NotSupportedBySandbox", "message": f"{message} Azure may run this query."})
+    text = f"{message} Azure may run this query. The sandbox refuses rather than guesses."
+    return GraphError(NOT_IMPLEMENTED, "NotSupportedBySandbox", text)
 
 
 def payload_too_large(size: int, limit: int) -> GraphError:

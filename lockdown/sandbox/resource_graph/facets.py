@@ -5,6 +5,7 @@ an answer that is otherwise good; a path such as ``properties.a.b`` means the co
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -32,9 +33,9 @@ def facet(
     if errors:
         return {"expression": asked.expression, "resultType": "FacetError", "errors": errors}
     try:
-        found = index.run(_query(asked, query, valid, columns), query.tables, now)
+        found = index.run(replace(query, text=_query(asked, query, valid, columns)), now)
     except GraphError as refusal:
-        return {"expression": asked.expression, "resultType": "FacetError", "errors": list(refusal.details)}
+        return {"expression": asked.expression, "resultType": "FacetError", "errors": refusal.errors()}
     rows = found.rows[: asked.top]
     shown = tuple(Column("count" if c.name == _COUNT else c.name, c.type) for c in found.columns)
     return {

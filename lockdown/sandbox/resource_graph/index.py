@@ -11,6 +11,7 @@ from lockdown.sandbox.resource_graph.changes import change_row
 from lockdown.sandbox.resource_graph.containers import container_row
 from lockdown.sandbox.resource_graph.failures import refusal_of
 from lockdown.sandbox.resource_graph.hierarchy import Hierarchy
+from lockdown.sandbox.resource_graph.limits import Prepared
 from lockdown.sandbox.resource_graph.normal import Row, row, without_nulls
 from lockdown.sandbox.resource_graph.tables import table_of
 from lockdown.sandbox.state import Change, Document
@@ -55,19 +56,19 @@ class Index:
             if table:
                 self._documents.setdefault(table, []).append(document)
 
-    def run(self, query: str, tables: Iterable[str], now: datetime) -> Answer:
-        """Run a query over ``tables``, as of ``now``; dynamic values stay JSON text.
+    def run(self, query: Prepared, now: datetime) -> Answer:
+        """Run a query as of ``now``; dynamic values stay JSON text.
 
         Raises:
             GraphError: the query cannot be run.
         """
         with self._lock:
-            for table in sorted(set(tables) - self._engine.tables):
+            for table in sorted(query.tables - self._engine.tables):
                 self._engine.load_rows(table, self._remembering(self._rows(table)))
             try:
-                return self._engine.run(query, now, decode=False)
+                return self._engine.run(query.text, now, decode=False)
             except QueryError as error:
-                raise refusal_of(error) from error
+                raise refusal_of(error, query.shift) from error
 
     def shown(self, resource_id: object, column: str, held: str) -> str:
         """Return a dynamic value of the row with this id as Resource Graph shows it: with its nulls."""

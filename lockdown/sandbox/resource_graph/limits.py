@@ -79,7 +79,7 @@ def prepare(query: str) -> Prepared:
     main = outline(text)
     _head(text, main)
     every = list(main.walk())
-    _operators(every)
+    _operators(text, every, shift)
     _joins(main, every)
     _dynamic_keys(main, every)
     tables = _tables(every)
@@ -94,39 +94,52 @@ def prepare(query: str) -> Prepared:
 
 def _statement(query: str) -> tuple[str, list[Token]]:
     words = significant(query)
+    while words and words[-1].text == ";":
+        query = query[: words[-1].start]
+        words = words[:-1]
     if not words:
         raise errors.parser_failure(1, len(query), "<EOF>")
     if words[0].text in _BEGINNINGS:
         raise errors.unsupported_operator(words[0].text)
-    while words and words[-1].text == ";":
-        query = query[: words[-1].start]
-        words = words[:-1]
     if any(word.kind == "sign" and word.text == ";" for word in words):
         raise errors.unsupported_operator(";")
     return query, words
 
 
 def _head(text: str, main: Pipeline) -> None:
-    if main.source or not main.stages or main.stages[0].tokens[:1] == () or main.stages[0].operator == "union":
+    if main.source or not main.stages or main.stages[0].operator == "union":
         return
     first = main.stages[0].tokens
-    if first[0].start == significant(text)[0].start:
+    if first and first[0].start == significant(text)[0].start:
         wrong = first[min(1, len(first) - 1)]
-        raise errors.parser_failure(
-            line_of(text, wrong.start), wrong.start - text.rfind("\n", 0, wrong.start) - 1, wrong.text
-        )
+        raise _failure(text, wrong.start, wrong.text, 0)
 
 
-def _operators(every: list[Pipeline]) -> None:
+def _operators(text: str, every: list[Pipeline], shift: int) -> None:
     for pipeline in every:
         for stage in pipeline.stages:
             if stage.operator and stage.operator not in OPERATORS:
                 raise errors.unsupported_operator(stage.operator)
             if stage.operator in _EXPAND:
                 _expansion(stage)
+            if stage.operator == "where" and all(word.text in OPERATORS for word in stage.tokens):
+                raise _unfinished(text, stage, shift)
     expansions = sum(stage.operator in _EXPAND for pipeline in every for stage in pipeline.stages)
     if expansions > EXPANSIONS:
         raise errors.over_limit(f"The query has {expansions} mv-expand operators; {EXPANSIONS} are allowed.")
+
+
+def _unfinished(text: str, stage: Stage, shift: int) -> errors.GraphError:
+    after = significant(text[stage.end :])
+    if not after:
+        return _failure(text, len(text.rstrip()), "<EOF>", shift)
+    return _failure(text, stage.end + after[0].start, after[0].text, shift)
+
+
+def _failure(text: str, at: int, token: str, shift: int) -> errors.GraphError:
+    line = line_of(text, at)
+    position = at - text.rfind("\n", 0, at) - 1
+    return errors.parser_failure(line, position - (shift if line == 1 else 0), token)
 
 
 def _expansion(stage: Stage) -> None:

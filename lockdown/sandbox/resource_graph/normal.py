@@ -16,6 +16,7 @@ from lockdown.sandbox.state import subscription_of
 
 Row = dict[str, Any]
 
+_RENAMED = {"microsoft.resources/resourcegroups": "microsoft.resources/subscriptions/resourcegroups"}
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.)(\d{1,9})Z")
 _GROUP = re.compile(r"(?i)^(/subscriptions/[^/]+/resourcegroups/)([^/]+)")
 
@@ -23,10 +24,11 @@ _GROUP = re.compile(r"(?i)^(/subscriptions/[^/]+/resourcegroups/)([^/]+)")
 def row(document: Mapping[str, Any], tenant: str) -> Row:
     """Return the row of a document, with every column of a table."""
     resource_id = str(document["id"])
+    kind = str(document.get("type", "")).lower()
     return {
         "id": cased(resource_id),
         "name": str(document.get("name") or resource_id.rpartition("/")[2]),
-        "type": str(document.get("type", "")).lower(),
+        "type": _RENAMED.get(kind, kind),
         "tenantId": tenant,
         "kind": document.get("kind") or "",
         "location": str(document.get("location") or "").replace(" ", "").lower(),
