@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from securesystemslib.dsse import Envelope as TheirEnvelope
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer._key import SSlibKey
 
 from lockdown.errors import TamperedError
 from lockdown.evidence import es256
@@ -123,5 +123,5 @@ OTHER_FORMS: dict[str, Callable[[bytes], bytes]] = {
 def test_every_other_form_is_refused(envelope: bytes, form: str) -> None:
     other = OTHER_FORMS[form](envelope)
     assert other != envelope
-    with pytest.raises(TamperedError, match="^envelope "):
+    with pytest.raises(TamperedError, match=r"^envelope "):
         parse(other, name="envelope")

@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Path:
 def test_it_makes_three_files_of_one_key(made: Path) -> None:
     signer = load_signer(f"file:{made}/private.pem")
     public = es256.public_key((made / "public.pem").read_text())
-    assert sorted(os.listdir(made)) == ["private.pem", "public.pem", "trust-root.json"]
+    assert sorted(path.name for path in made.iterdir()) == ["private.pem", "public.pem", "trust-root.json"]
     assert es256.verify(public, b"data", signer.sign(b"data"))
     assert signer.key_id == es256.key_id(public)
     assert [key.keyid for key in trust.load(made / "trust-root.json").keys] == [signer.key_id]
@@ -65,7 +65,7 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).symlink_to("nowhere")
     with pytest.raises(UsageError, match="exists already"):
         generate(tmp_path)
-    assert os.listdir(tmp_path) == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("inside", ["", "inputs", "inputs/keys"])
@@ -108,7 +108,17 @@ def test_a_key_that_others_can_use_is_refused(made: Path, mode: int) -> None:
             text=True,
         ).stdout,
         subprocess.run(
-            ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-aes256", "-pass", "pass:x"],
+            [
+                "openssl",
+                "genpkey",
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-aes256",
+                "-pass",
+                "pass:x",
+            ],
             check=True,
             capture_output=True,
             text=True,

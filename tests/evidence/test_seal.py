@@ -107,12 +107,16 @@ def test_a_run_from_a_file_has_no_hosts_and_no_tenant(tmp_path: Path, key: FileS
     assert verify(DirectoryFiles(run), root(key, lab=True), now=NOW).exit_code is Exit.OK
 
 
+def printed(directory: Path) -> str:
+    """The commands of VERIFY.txt, which are its indented lines."""
+    text = (directory / "VERIFY.txt").read_text()
+    return "\n".join(line.removeprefix("  ") for line in text.splitlines() if line.startswith("  "))
+
+
 def by_hand(directory: Path, key_file: Path) -> subprocess.CompletedProcess[str]:
     """The commands of VERIFY.txt as printed, in a shell that knows nothing of lockdown."""
-    text = (directory / "VERIFY.txt").read_text()
-    commands = "\n".join(line for line in text.splitlines() if line.startswith("  "))
-    assert "export KEY=/path/to/public.pem" in commands
-    script = commands.replace("/path/to/public.pem", str(key_file))
+    assert "export KEY=/path/to/public.pem\n" in printed(directory)
+    script = printed(directory).replace("/path/to/public.pem", str(key_file))
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C"}
     return subprocess.run(
         ["sh", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, check=False
@@ -134,7 +138,7 @@ def test_the_commands_of_verify_txt_work_as_printed(sealed: Path, key: FileSigne
     assert json.loads("\n".join(lines[end:])) == statement(sealed, RUN)["predicate"]
 
 
-def test_they_notice_a_change_an_extra_file_and_another_key(sealed: Path, key: FileSigner, tmp_path: Path) -> None:
+def test_they_notice_a_change_an_extra_file_and_another_key(sealed: Path, tmp_path: Path) -> None:
     key_file = tmp_path / "public.pem"
     key_file.write_text(public_pem(signer()))
     (sealed / "results/extra.json").write_text("{}")
@@ -151,14 +155,9 @@ def test_an_unsigned_run_says_so(tmp_path: Path) -> None:
     assert not (run / "seal").exists()
     assert not (run / "run").exists()
     assert "nobody signed" in (run / "VERIFY.txt").read_text()
-    done = by_hand_unsigned(run)
+    done = subprocess.run(["sh", "-c", printed(run)], cwd=run, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "results/results.json: OK" in done.stdout
-
-
-def by_hand_unsigned(directory: Path) -> subprocess.CompletedProcess[str]:
-    commands = [line for line in (directory / "VERIFY.txt").read_text().splitlines() if line.startswith("  ")]
-    return subprocess.run(["sh", "-c", "\n".join(commands)], cwd=directory, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("name", ["results/Final.json", "inputs/a b.json", "inputs/\u202egpj.json", "inputs/-\n"])

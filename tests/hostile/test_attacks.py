@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from lockdown.errors import Exit
-from lockdown.evidence import sums, trust
+from lockdown.evidence import sums
 from lockdown.evidence.dsse import wrap
 from lockdown.evidence.files import BUNDLE, RESULTS, RUN, SUMS
 from lockdown.evidence.keys import FileSigner
 from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE
 from lockdown.evidence.seal import seal, sign_run
+from lockdown.evidence.times import stamp
 from lockdown.evidence.trust import TrustRoot
 from lockdown.evidence.verify import Verification
 from tests.evidence.handmade import (
@@ -164,6 +165,12 @@ def test_another_form_of_the_list(
     assert "digests" in failures(found)
 
 
+@pytest.mark.parametrize("name", [RUN, BUNDLE, RESULTS])
+@pytest.mark.parametrize("data", [b'"' + b'\\"' * 1_000_000, b"[" * 1_000_000, b'{"a":' * 1_000_000, b"9" * 1_000_000])
+def test_a_file_made_to_be_slow_to_read(genuine: Contents, trusted: TrustRoot, name: str, data: bytes) -> None:
+    assert check(relisted(genuine | {name: data}), trusted).exit_code is Exit.TAMPERED
+
+
 # The signatures removed or replaced.
 
 
@@ -203,9 +210,7 @@ def test_changed_and_signed_again_by_an_unknown_key(
     assert check(genuine | {BUNDLE: forged[BUNDLE]}, trusted).exit_code is Exit.TAMPERED
 
 
-def test_an_unknown_key_under_the_id_of_a_trusted_one(
-    genuine: Contents, trusted: TrustRoot, key: FileSigner
-) -> None:
+def test_an_unknown_key_under_the_id_of_a_trusted_one(genuine: Contents, trusted: TrustRoot, key: FileSigner) -> None:
     impostor = FileSigner(Path("/nowhere"), key.key_id, signer()._key)
     forged = genuine | {BUNDLE: wrap(payload(genuine[BUNDLE]), impostor)}
     expect(check(forged, trusted), Exit.TAMPERED, "bundle signature")
@@ -275,6 +280,14 @@ def test_a_signed_statement_of_another_shape(
     assert failures(found)[0] == failed
 
 
+@pytest.mark.parametrize("number", [b"1e999", b"NaN", b"-Infinity", b"1.50", b"1E0", b"-0", b"00"])
+def test_a_signed_number_that_readers_would_read_differently(
+    genuine: Contents, trusted: TrustRoot, key: FileSigner, number: bytes
+) -> None:
+    odd = payload(genuine[BUNDLE]).replace(b'"predicate":{', b'"predicate":{"aNumber":' + number + b",")
+    expect(check(genuine | {BUNDLE: wrap(odd, key)}, trusted), Exit.TAMPERED, "bundle statement")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -325,9 +338,7 @@ def test_a_file_under_a_root_for_live_runs(make: Callable[..., Contents], truste
     expect(check(make(source="file", cloud=nowhere, tenant=""), trusted), Exit.UNTRUSTED, "origin")
 
 
-def test_a_live_run_names_the_hosts_that_it_asked(
-    genuine: Contents, trusted: TrustRoot, key: FileSigner
-) -> None:
+def test_a_live_run_names_the_hosts_that_it_asked(genuine: Contents, trusted: TrustRoot, key: FileSigner) -> None:
     predicate = json.loads(payload(genuine[RUN]))["predicate"] | {"cloud": None}
     nowhere = resealed(genuine | {RUN: resigned(genuine[RUN], key, predicate=predicate)}, key)
     assert check(nowhere, trusted).exit_code is Exit.TAMPERED
@@ -346,7 +357,7 @@ def test_a_laboratory_key_under_another_root(make: Callable[..., Contents], trus
     [
         {"key_revokedAt": "2026-06-01T00:00:00Z", "key_reason": "The disk was lost."},
         {"key_notAfter": "2026-01-03T00:00:00Z"},
-        {"key_notBefore": trust.stamp(NOW + timedelta(days=1))},
+        {"key_notBefore": stamp(NOW + timedelta(days=1))},
     ],
     ids=["revoked", "expired", "not yet valid"],
 )
@@ -393,7 +404,9 @@ def test_a_run_that_did_not_read_everything(
     assert check(run, trusted, allow_partial=True).exit_code is Exit.OK
 
 
-def test_tampering_comes_before_trust_and_trust_before_the_rest(make: Callable[..., Contents], trusted: TrustRoot) -> None:
+def test_tampering_comes_before_trust_and_trust_before_the_rest(
+    make: Callable[..., Contents], trusted: TrustRoot
+) -> None:
     run = make(source="sandbox", cloud=LOCAL_CLOUD, complete=False, outcome="indeterminate")
     expect(check(run, trusted), Exit.UNTRUSTED, "origin", "complete")
     assert check(run | {SCOPE: b""}, trusted).exit_code is Exit.TAMPERED
