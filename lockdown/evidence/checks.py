@@ -209,7 +209,7 @@ def complete(run: predicate.AuditRun, allow_partial: bool) -> tuple[bool, str]:
     """Check that the run read all that it was asked to read."""
     scope = run.scope
     if scope.complete and not scope.partial and not scope.unreadable:
-        return True, f"everything in scope was read: {scope.resources.total} resources"
+        return True, f"everything in scope was read; resources seen: {scope.resources.total}"
     stopped = "it was stopped before its end" if scope.partial else f"{len(scope.unreadable)} could not be read"
     if not allow_partial:
         raise IncompleteError(f"The run does not cover its scope: {stopped}.")
