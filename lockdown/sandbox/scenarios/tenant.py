@@ -45,7 +45,8 @@ class _Unit:
 
 _UNITS: Mapping[str, _Unit] = {
     "network": _Unit(2, 1, 1, tenant_network.network),
-    "storage": _Unit(5, 1, 2, tenant_services.storage),
+    "storage": _Unit(5, 1, 1, tenant_services.storage),
+    "lake": _Unit(5, 1, 1, tenant_services.lake),
     "vault": _Unit(3, 1, 1, tenant_services.vault),
     "monitor": _Unit(2, 1, 1, tenant_services.monitor),
     "machine": _Unit(4, 1, 4, tenant_network.machine),

@@ -1,6 +1,7 @@
 """The faults that ``tenant`` can be seeded with: what carries each, and what an auditor must then find.
 
-The effects are written from the catalogue of checks, never by running a query.
+The effects are written from the catalogue of checks, never by running a query. No unit carries two faults of which
+one hides the other: an account that a stranger's endpoint reaches always has its own, so that its verdict is known.
 """
 
 import random
@@ -39,9 +40,9 @@ FAULTS: Mapping[str, Fault] = {
     "aks-node-no-public-ip": Fault("cluster", ("aks-node-no-public-ip",)),
     "k8s-service-no-public-lb": Fault("cluster", ("k8s-service-no-public-lb", "lb-no-public-frontend", PUBLIC_ADDRESS)),
     "storage-pe-blob": Fault("storage", ("storage-pe-blob",)),
-    "pe-state-approved": Fault("storage", (_NOT_APPROVED,)),
-    "pe-target-in-boundary": Fault("storage", ("pe-target-in-boundary",)),
-    "service-no-foreign-pe": Fault("storage", ("service-no-foreign-pe",)),
+    "pe-state-approved": Fault("lake", (_NOT_APPROVED,)),
+    "pe-target-in-boundary": Fault("lake", ("pe-target-in-boundary",)),
+    "service-no-foreign-pe": Fault("lake", ("service-no-foreign-pe",)),
     "batch-pe-account": Fault("batch", ("batch-pe-account", _NOT_APPROVED)),
     "batch-pe-nodemanagement": Fault("batch", ("batch-pe-nodemanagement", _NOT_APPROVED)),
     "acr-pe-registry": Fault("registry", ("acr-pe-registry", _NOT_APPROVED)),

@@ -18,8 +18,16 @@ from lockdown.sandbox.scenarios.tenant_place import FOREIGN, Place, endpoint_of
 
 
 def storage(place: Place) -> Iterator[Document]:
-    """Yield an account with an endpoint for blobs and one for queues."""
-    name = place.name("st")
+    """Yield an account that may be open, or lack its endpoint for blobs."""
+    return _account(place, place.name("st"))
+
+
+def lake(place: Place) -> Iterator[Document]:
+    """Yield an account whose endpoint for queues may be at fault, or that a stranger's endpoint may reach."""
+    return _account(place, place.name("lake"))
+
+
+def _account(place: Place, name: str) -> Iterator[Document]:
     target = place.group.resource("Microsoft.Storage/storageAccounts", name)
     blob_group = "file" if "storage-pe-blob" in place.faults else "blob"
     blob = place.link(target, blob_group, f"{name}.{blob_group}.core.windows.net", 0)
