@@ -87,7 +87,7 @@ def tell(teller: Teller, folder: Path = FOLDER) -> Told:
         _must(private.record.run["outcome"] == "compliant", "the closed environment must be compliant")
 
         teller.chapter(3, "Somebody opens it", "An operator is in a hurry.")
-        for line in _open_up(sandbox):
+        for line in open_up(sandbox):
             teller.say(line)
 
         teller.chapter(4, "The nightly drift check", "What changed since the approved run, who did it, and when.")
@@ -108,6 +108,46 @@ def tell(teller: Teller, folder: Path = FOLDER) -> Told:
     target.write_bytes(target.read_bytes().replace(b'"verdict":"fail"', b'"verdict":"gail"', 1))
     teller.verified(_verify(forged, root, Exit.TAMPERED))
     return told
+
+
+def open_up(sandbox: Sandbox) -> Iterator[str]:
+    """Do what a person in a hurry does, as the operator, over Azure Resource Manager."""
+    arm = _Arm(sandbox, "operator")
+    base = f"/subscriptions/{sandbox.subscription}"
+    (storage,) = arm.named(base, "Microsoft.Storage/storageAccounts")
+    arm.call("PATCH", storage["id"], "2024-01-01", {"properties": {"publicNetworkAccess": "Enabled"}})
+    yield f"The operator enables public network access on the storage account {storage['name']}."
+    network = arm.named(base, "Microsoft.Network/virtualNetworks")[0]
+    group = network["id"].split("/")[4]
+    subnet = next(
+        s["id"]
+        for s in arm.call("GET", network["id"], "2024-05-01")["properties"]["subnets"]
+        if not s["properties"].get("delegations") and not s["name"].startswith("Azure")
+    )
+    prefix = f"{base}/{_GROUP}/{group}/{_NETWORK}"
+    place = {"location": storage["location"]}
+    address = f"{prefix}/publicIPAddresses/debug-ip"
+    arm.call(
+        "PUT",
+        address,
+        "2024-05-01",
+        {**place, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}},
+    )
+    configuration = {
+        "name": "ipconfig1",
+        "properties": {
+            "subnet": {"id": subnet},
+            "publicIPAddress": {"id": address},
+            "privateIPAllocationMethod": "Dynamic",
+        },
+    }
+    arm.call(
+        "PUT",
+        f"{prefix}/networkInterfaces/debug-nic",
+        "2024-05-01",
+        {**place, "properties": {"ipConfigurations": [configuration]}},
+    )
+    yield "The operator attaches the public IP debug-ip to the network interface debug-nic."
 
 
 def _wanted(sandbox: Sandbox, out: Path, key: str, baseline: Path | None = None) -> run.Wanted:
@@ -154,46 +194,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _open_up(sandbox: Sandbox) -> Iterator[str]:
-    """Do what a person in a hurry does, as the operator, over Azure Resource Manager."""
-    arm = _Arm(sandbox, "operator")
-    base = f"/subscriptions/{sandbox.subscription}"
-    (storage,) = arm.named(base, "Microsoft.Storage/storageAccounts")
-    arm.call("PATCH", storage["id"], "2024-01-01", {"properties": {"publicNetworkAccess": "Enabled"}})
-    yield f"The operator enables public network access on the storage account {storage['name']}."
-    network = arm.named(base, "Microsoft.Network/virtualNetworks")[0]
-    group = network["id"].split("/")[4]
-    subnet = next(
-        s["id"]
-        for s in arm.call("GET", network["id"], "2024-05-01")["properties"]["subnets"]
-        if not s["properties"].get("delegations") and not s["name"].startswith("Azure")
-    )
-    prefix = f"{base}/{_GROUP}/{group}/{_NETWORK}"
-    place = {"location": storage["location"]}
-    address = f"{prefix}/publicIPAddresses/debug-ip"
-    arm.call(
-        "PUT",
-        address,
-        "2024-05-01",
-        {**place, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}},
-    )
-    configuration = {
-        "name": "ipconfig1",
-        "properties": {
-            "subnet": {"id": subnet},
-            "publicIPAddress": {"id": address},
-            "privateIPAllocationMethod": "Dynamic",
-        },
-    }
-    arm.call(
-        "PUT",
-        f"{prefix}/networkInterfaces/debug-nic",
-        "2024-05-01",
-        {**place, "properties": {"ipConfigurations": [configuration]}},
-    )
-    yield "The operator attaches the public IP debug-ip to the network interface debug-nic."
 
 
 class _Arm:

@@ -273,6 +273,7 @@ def _workplace(out: Path) -> Iterator[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists already; a run is never written over.", "Name another directory with --out.")
     work = out.with_name(out.name + ".partial")
+    made = [parent for parent in work.parents if not parent.exists()]
     try:
         work.mkdir(parents=True)
     except FileExistsError:
@@ -285,19 +286,26 @@ def _workplace(out: Path) -> Iterator[Path]:
             out.rmdir()
         work.rename(out)
     except OSError as error:
-        shutil.rmtree(work, ignore_errors=True)
+        _undo(work, made)
         raise ToolError(
             f"The run could not be written to {out.parent.resolve()}: {error.strerror}. Nothing was left behind.",
             "Make room, or name another directory with --out.",
         ) from error
     except Exception:
-        shutil.rmtree(work, ignore_errors=True)
+        _undo(work, made)
         raise
     except BaseException:
         (work / PARTIAL).write_text(
             "This run was interrupted. It is not whole, not signed, and proves nothing.\n", "utf-8"
         )
         raise
+
+
+def _undo(work: Path, made: list[Path]) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    for parent in made:
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
 
 
 def _baseline(path: Path) -> drift.Side:

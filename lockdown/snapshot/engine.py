@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import duckdb
+import orjson
 
 from lockdown.errors import LockdownError
 from lockdown.snapshot import kql
@@ -249,7 +250,7 @@ class Engine:
 
     def _refuse_reach(self, sql: str) -> None:
         row = self._connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-        tree = json.loads(row[0]) if row else {"error": True}
+        tree = orjson.loads(row[0]) if row else {"error": True}
         if tree.get("error"):
             raise QueryError("its translation cannot be read back, so it is not run")
         named, defined, functions = set[str](), set[str](), set[str]()

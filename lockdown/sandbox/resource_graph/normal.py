@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+import orjson
+
 from lockdown.sandbox.resource_id import group_of
 from lockdown.sandbox.state import subscription_of
 
 Row = dict[str, Any]
 
 _RENAMED = {"microsoft.resources/resourcegroups": "microsoft.resources/subscriptions/resourcegroups"}
-_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.)(\d{1,9})Z")
+_TIMESTAMP = re.compile(rb'(?<=[^\\]")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.)(\d{1,9})Z(?="(?!:))')
 _GROUP = re.compile(r"(?i)^(/subscriptions/[^/]+/resourcegroups/)([^/]+)")
 
 
@@ -58,13 +60,9 @@ def cased(resource_id: str) -> str:
 
 def value(found: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON value with its timestamps in Resource Graph's form."""
-    if isinstance(found, dict):
-        return {key: value(item) for key, item in found.items()}
-    if isinstance(found, list):
-        return [value(item) for item in found]
-    if isinstance(found, str) and found[10:11] == "T" and found.endswith("Z"):
-        return _TIMESTAMP.sub(_milliseconds, found)
-    return found
+    text = orjson.dumps(found)
+    cut = _TIMESTAMP.sub(_milliseconds, text)
+    return found if cut == text else orjson.loads(cut)
 
 
 def without_nulls(found: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -76,5 +74,5 @@ def without_nulls(found: Any) -> Any:  # noqa: ANN401 - any JSON value
     return found
 
 
-def _milliseconds(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2][:3]:0<3}0000Z"
+def _milliseconds(found: re.Match[bytes]) -> bytes:
+    return found[1] + found[2][:3].ljust(3, b"0") + b"0000Z"

@@ -1,0 +1,55 @@
+"""lockdown drift: what changed since the approved run, who did it and when."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lockdown import demo
+from lockdown.cli.demo import command as demo_command
+from lockdown.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from tests.conftest import Lockdown
+
+
+def test_an_unchanged_environment_has_no_drift_and_an_opened_one_says_who_and_when(
+    lockdown: Lockdown, tmp_path: Path
+) -> None:
+    with Sandbox("coa-private") as sandbox:
+        env = sandbox.environment("auditor")
+        assert lockdown("audit", "--out", tmp_path / "approved", env=env).code == 0
+        same = lockdown("drift", "--baseline", tmp_path / "approved", "--out", tmp_path / "same", env=env)
+        assert same.code == 0, same.err
+        said = list(demo.open_up(sandbox))
+        changed = lockdown("drift", "--baseline", tmp_path / "approved", "--out", tmp_path / "changed", env=env)
+        operator = sandbox.identity.principals["operator"].object_id
+    assert len(said) == 2
+    assert changed.code == 8, changed.err
+    drift: dict[str, Any] = json.loads((tmp_path / "changed/results/drift.json").read_bytes())
+    worse = {item["policy"] for item in drift["verdicts"] if item["now"] == "fail"} if "verdicts" in drift else set()
+    assert "storage-pna-disabled" in json.dumps(drift)
+    assert operator in json.dumps(drift)
+    assert "operator-script" in changed.err
+    assert worse or drift
+
+
+def test_a_baseline_that_is_no_run_is_refused(lockdown: Lockdown, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = lockdown("drift", "--baseline", tmp_path / "empty")
+    assert ran.code == 2
+    assert "not the record of a run" in ran.err
+
+
+def test_the_demo_tells_its_story(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = dict(os.environ)
+    demo_command.main(["--out", str(tmp_path / "demo"), "--quiet"], standalone_mode=False)
+    out = capfd.readouterr().out
+    for word in ("NOT COMPLIANT", "COMPLIANT: No result fails", "operator-script", "VERIFIED", "TAMPERED"):
+        assert word in out
+    assert out.count("report.html") >= 3
+    assert dict(os.environ) == before
