@@ -9,9 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-import orjson
-
-from lockdown.sandbox.resource_graph.normal import Row, row, value
+from lockdown.sandbox.resource_graph.normal import Row, encoded, row, value
 from lockdown.sandbox.resource_graph.tables import CHANGES_OF, table_of
 from lockdown.sandbox.state import Change
 
@@ -94,7 +92,7 @@ def _below(path: str, before: object, after: object) -> Iterator[tuple[str, dict
 
 
 def _text(found: object) -> str:
-    return found if isinstance(found, str) else orjson.dumps(found).decode()
+    return found if isinstance(found, str) else encoded(found).decode()
 
 
 def _name(change: Change) -> str:
@@ -105,7 +103,7 @@ def _name(change: Change) -> str:
 def _snapshot(change: Change, document: Mapping[str, Any] | None) -> str | None:
     if document is None:
         return None
-    content = orjson.dumps(document, option=orjson.OPT_SORT_KEYS, default=str).decode()
+    content = encoded(document).decode()
     return f"{_inverted(change.time)}_{_identity(change, content)}"
 
 

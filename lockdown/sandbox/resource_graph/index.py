@@ -9,10 +9,11 @@ import orjson
 
 from lockdown.sandbox.resource_graph.changes import change_row
 from lockdown.sandbox.resource_graph.containers import container_row
+from lockdown.sandbox.resource_graph.errors import SERVER_ERROR, GraphError
 from lockdown.sandbox.resource_graph.failures import refusal_of
 from lockdown.sandbox.resource_graph.hierarchy import Hierarchy
 from lockdown.sandbox.resource_graph.limits import Prepared
-from lockdown.sandbox.resource_graph.normal import Row, row, without_nulls
+from lockdown.sandbox.resource_graph.normal import Row, encoded, row, without_nulls
 from lockdown.sandbox.resource_graph.tables import table_of
 from lockdown.sandbox.state import Change, Document
 from lockdown.snapshot.engine import Answer, Engine, QueryError
@@ -64,11 +65,18 @@ class Index:
         """
         with self._lock:
             for table in sorted(query.tables - self._engine.tables):
-                self._engine.load_rows(table, self._remembering(self._rows(table)))
+                self._load(table)
             try:
                 return self._engine.run(query.text, now, decode=False)
             except QueryError as error:
                 raise refusal_of(error, query.shift) from error
+
+    def _load(self, table: str) -> None:
+        try:
+            self._engine.load_rows(table, self._remembering(self._rows(table)))
+        except (QueryError, RecursionError) as error:
+            self._engine.drop(table)
+            raise GraphError(SERVER_ERROR, "InternalServerError", f"{table} cannot be indexed: {error}.") from error
 
     def shown(self, resource_id: object, column: str, held: str) -> str:
         """Return a dynamic value of the row with this id as Resource Graph shows it: with its nulls."""
@@ -91,8 +99,8 @@ class Index:
     def _remembering(self, rows: Iterable[Row]) -> Iterator[Mapping[str, object]]:
         for found in rows:
             for column in DYNAMIC:
-                text = orjson.dumps(found[column])
+                text = encoded(found[column])
                 if _NULL in text and text != _NULL:
-                    held = orjson.dumps(without_nulls(found[column])).decode()
+                    held = encoded(without_nulls(found[column])).decode()
                     self.originals[found["id"], column] = Original(held, text.decode())
             yield found

@@ -6,6 +6,8 @@ digits; '' for a kind or manager that is not there, null for sku, plan, identity
 kept.
 """
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -18,6 +20,8 @@ from lockdown.sandbox.state import subscription_of
 
 Row = dict[str, Any]
 
+_TOO_LARGE = 2**63
+_INFINITE = 10**308
 _RENAMED = {"microsoft.resources/resourcegroups": "microsoft.resources/subscriptions/resourcegroups"}
 _TIMESTAMP = re.compile(rb'(?<=[^\\]")(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.)(\d{1,9})Z(?="(?!:))')
 _GROUP = re.compile(r"(?i)^(/subscriptions/[^/]+/resourcegroups/)([^/]+)")
@@ -29,21 +33,21 @@ def row(document: Mapping[str, Any], tenant: str) -> Row:
     kind = str(document.get("type", "")).lower()
     return {
         "id": cased(resource_id),
-        "name": str(document.get("name") or resource_id.rpartition("/")[2]),
+        "name": _whole(document.get("name") or resource_id.rpartition("/")[2]),
         "type": _RENAMED.get(kind, kind),
         "tenantId": tenant,
-        "kind": document.get("kind") or "",
-        "location": str(document.get("location") or "").replace(" ", "").lower(),
+        "kind": _whole(document.get("kind") or ""),
+        "location": _whole(document.get("location") or "").replace(" ", "").lower(),
         "resourceGroup": group_of(resource_id).lower(),
         "subscriptionId": subscription_of(resource_id).lower(),
-        "managedBy": document.get("managedBy") or "",
-        "sku": document.get("sku"),
-        "plan": document.get("plan"),
+        "managedBy": _whole(document.get("managedBy") or ""),
+        "sku": value(document.get("sku")),
+        "plan": value(document.get("plan")),
         "properties": value(document.get("properties")),
-        "tags": document.get("tags"),
-        "identity": document.get("identity"),
-        "zones": document.get("zones"),
-        "extendedLocation": document.get("extendedLocation"),
+        "tags": value(document.get("tags")),
+        "identity": value(document.get("identity")),
+        "zones": value(document.get("zones")),
+        "extendedLocation": value(document.get("extendedLocation")),
         "apiVersion": str(document.get("_apiVersion") or ""),
     }
 
@@ -59,10 +63,16 @@ def cased(resource_id: str) -> str:
 
 
 def value(found: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON value with its timestamps in Resource Graph's form."""
-    text = orjson.dumps(found)
-    cut = _TIMESTAMP.sub(_milliseconds, text)
-    return found if cut == text else orjson.loads(cut)
+    """Return a JSON value with its timestamps in Resource Graph's form, and free of what JSON cannot hold."""
+    return None if found is None else orjson.loads(_TIMESTAMP.sub(_milliseconds, encoded(found)))
+
+
+def encoded(found: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return a value as JSON: half a surrogate pair is replaced, a number too large for an integer is a float."""
+    try:
+        return orjson.dumps(found)
+    except TypeError:
+        return json.dumps(_clean(found)).encode()
 
 
 def without_nulls(found: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -72,6 +82,22 @@ def without_nulls(found: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(found, list):
         return [without_nulls(item) for item in found]
     return found
+
+
+def _clean(found: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(found, dict):
+        return {_whole(key): _clean(item) for key, item in found.items()}
+    if isinstance(found, list):
+        return [_clean(item) for item in found]
+    if isinstance(found, str):
+        return _whole(found)
+    if isinstance(found, int) and abs(found) >= _TOO_LARGE:
+        return float(found) if found < _INFINITE else None
+    return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def _whole(text: object) -> str:
+    return str(text).encode("utf-8", "replace").decode()
 
 
 def _milliseconds(found: re.Match[bytes]) -> bytes:

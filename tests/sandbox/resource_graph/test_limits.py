@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lockdown.sandbox.resource_graph.limits import prepare
+from lockdown.sandbox.resource_graph.normal import row
 from lockdown.snapshot.engine import Engine
 from tests.sandbox.resource_graph.graph_client import GraphClient, resource
 
@@ -132,3 +133,27 @@ def test_the_tables_of_a_query_are_found_wherever_they_stand() -> None:
 def test_a_query_that_only_the_sandbox_cannot_run_is_not_blamed_on_the_query(graph: GraphClient) -> None:
     response = graph.post("resources | sample 1")
     assert (response.status_code, response.json()["error"]["code"]) == (501, "NotSupportedBySandbox")
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "count", "outcome"),
+    [
+        ("resources | where type == 'microsoft.many/small' | limit 1100", "", 1100, (1000, "true")),
+        ("resources | where type == 'microsoft.many/large'", "x" * 60_000, 300, "ResponsePayloadTooLarge"),
+    ],
+)
+def test_what_the_engine_returns_whole_azure_cuts_or_refuses(
+    graph: GraphClient, query: str, text: str, count: int, outcome: object
+) -> None:
+    sub, kind = graph.sandbox.subscription, "Microsoft.Many/large" if text else "Microsoft.Many/small"
+    documents = [resource(sub, kind, f"m{index}", properties={"text": text}) for index in range(count)]
+    with Engine() as engine:
+        engine.load_rows("resources", [row(document, graph.sandbox.tenant) for document in documents])
+        assert len(engine.run(query, NOW).rows) == count
+    graph.put(*documents)
+    answer = graph.post(query).json()
+    if "error" in answer:
+        assert answer["error"]["details"][0]["code"] == outcome
+    else:
+        assert (answer["count"], answer["resultTruncated"]) == outcome
+        assert "$skipToken" not in answer

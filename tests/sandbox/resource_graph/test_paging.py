@@ -11,7 +11,7 @@ import pytest
 from lockdown.sandbox.resource_graph.answers import Answers
 from lockdown.sandbox.resource_graph.body import Body
 from lockdown.sandbox.resource_graph.limits import prepare
-from lockdown.sandbox.resource_graph.routes import LARGEST
+from lockdown.sandbox.resource_graph.service import LARGEST
 from tests.sandbox.resource_graph.graph_client import GraphClient, accounts, group, resource
 
 ALL = "resources | where type == 'microsoft.storage/storageaccounts' | project id, name | order by id asc"

@@ -150,3 +150,30 @@ def test_extensions_of_resources_are_in_no_table(kind: str) -> None:
     account = resource("s", "Microsoft.Storage/storageAccounts", "st")
     document: dict[str, Any] = {"id": f"{account['id']}/providers/{kind}/x", "type": kind, "location": "westeurope"}
     assert table_of(document) == ""
+
+
+def test_only_whole_texts_are_timestamps() -> None:
+    kept = {
+        "2026-03-02T09:14:07.5958150Z": 1,
+        "said": '"2026-03-02T09:14:07.5958150Z',
+        "more": '2026-03-02T09:14:07.59Z"',
+    }
+    assert value(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ({"n": 10**30}, {"n": 1e30}),
+        ({"half": "\ud800"}, {"half": "?"}),
+        ({"nan": float("nan"), "inf": float("inf")}, {"nan": None, "inf": None}),
+        ({"quoted": '":null,', "gone": None, 'a"b:null': "\\"}, {"quoted": '":null,', "gone": None, 'a"b:null': "\\"}),
+        ({"list": [None, {"a": None}]}, {"list": [None, {"a": None}]}),
+        ({"text": "\x00\u202e<script>'; drop"}, {"text": "\x00\u202e<script>'; drop"}),
+    ],
+)
+def test_hostile_values_break_nothing(graph: GraphClient, written: dict[str, Any], shown: dict[str, Any]) -> None:
+    graph.put(resource(graph.sandbox.subscription, "Microsoft.Wild/things", "wild", properties=written, tags=written))
+    row = graph.rows("resources | where name == 'wild'")[0]
+    assert (row["properties"], row["tags"]) == (shown, shown)
+    assert graph.rows("resourcechanges | project id, properties")
