@@ -5,14 +5,13 @@ an answer that is otherwise good; a path such as ``properties.a.b`` means the co
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from lockdown.sandbox.resource_graph.body import Facet
 from lockdown.sandbox.resource_graph.errors import GraphError
 from lockdown.sandbox.resource_graph.index import Index
-from lockdown.sandbox.resource_graph.limits import Prepared
+from lockdown.sandbox.resource_graph.limits import Prepared, prepare
 from lockdown.sandbox.resource_graph.render import data
 from lockdown.snapshot.engine import Column
 
@@ -33,7 +32,7 @@ def facet(
     if errors:
         return {"expression": asked.expression, "resultType": "FacetError", "errors": errors}
     try:
-        found = index.run(replace(query, text=_query(asked, query, valid, columns)), now)
+        found = index.run(prepare(_query(asked, query, valid, columns)), now)
     except GraphError as refusal:
         return {"expression": asked.expression, "resultType": "FacetError", "errors": refusal.errors()}
     rows = found.rows[: asked.top]

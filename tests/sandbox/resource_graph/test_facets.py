@@ -64,3 +64,9 @@ def test_a_facet_that_is_wrong_leaves_the_answer_good(graph: GraphClient) -> Non
 def test_facets_come_in_the_format_that_was_asked_for(graph: GraphClient) -> None:
     (facet,) = graph.ask(QUERY, facets=[{"expression": "location"}], options={"resultFormat": "table"})["facets"]
     assert facet["data"]["columns"] == [{"name": "location", "type": "string"}, {"name": "count", "type": "integer"}]
+
+
+def test_a_filter_is_held_to_the_limits_of_a_query(graph: GraphClient) -> None:
+    options = {"filter": "1 == 1 | lookup (resourcecontainers) on id"}
+    (facet,) = graph.ask(QUERY, facets=[{"expression": "location", "options": options}])["facets"]
+    assert [error["code"] for error in facet["errors"]] == ["InvalidQuery", "InvalidQueryLanguage"]
