@@ -27,15 +27,27 @@ def test_an_unchanged_environment_has_no_drift_and_an_opened_one_says_who_and_wh
         assert same.code == 0, same.err
         said = list(demo.open_up(sandbox))
         changed = lockdown("drift", "--baseline", tmp_path / "approved", "--out", tmp_path / "changed", env=env)
-        operator = sandbox.identity.principals["operator"].object_id
+        operator = sandbox.environment("operator")["AZURE_CLIENT_ID"]
     assert len(said) == 2
     assert changed.code == 8, changed.err
-    drift: dict[str, Any] = json.loads((tmp_path / "changed/results/drift.json").read_bytes())
-    worse = {item["policy"] for item in drift["verdicts"] if item["now"] == "fail"} if "verdicts" in drift else set()
-    assert "storage-pna-disabled" in json.dumps(drift)
-    assert operator in json.dumps(drift)
     assert "operator-script" in changed.err
-    assert worse or drift
+    drift: dict[str, Any] = json.loads((tmp_path / "changed/results/drift.json").read_bytes())
+    (opened,) = drift["properties"]
+    assert (opened["path"], opened["before"], opened["after"]) == (
+        "properties.publicNetworkAccess",
+        "Disabled",
+        "Enabled",
+    )
+    assert {item["policy"] for item in drift["verdicts"] if item["after"] == "fail"} == {
+        "storage-pna-disabled",
+        "nic-no-public-ip",
+        "pip-none-in-scope",
+    }
+    assert len(drift["resources"]) == 2
+    for item in (*drift["properties"], *drift["verdicts"], *drift["resources"]):
+        assert item["attribution"]["who"] == operator
+        assert item["attribution"]["client"] == "operator-script"
+        assert item["attribution"]["when"]
 
 
 def test_a_baseline_that_is_no_run_is_refused(lockdown: Lockdown, tmp_path: Path) -> None:
