@@ -53,8 +53,8 @@ def main() -> None:
             "--replay",
             cwd=folder,
         )
-        print(
-            f"The wheel works: {len(json.dumps(listed))} bytes of policies listed, one audit signed, verified, replayed."
+        sys.stdout.write(
+            f"The wheel works: {len(listed['policies'])} policies listed, one audit signed, verified, replayed.\n"
         )
 
 

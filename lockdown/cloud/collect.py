@@ -30,8 +30,8 @@ CHANGES = "resourcechanges"
 class Progress(Protocol):
     """Hears how far the reading is."""
 
-    def __call__(self, table: str, rows: int, total: int) -> None:
-        """``rows`` of ``total`` of ``table`` have arrived."""
+    def __call__(self, table: str, arrived: int, total: int, /) -> None:
+        """``arrived`` of ``total`` of ``table`` have arrived."""
 
 
 def collect(

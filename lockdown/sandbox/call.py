@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from lockdown.sandbox.arm_error import ArmError, bad_request, subscription_not_found
 from lockdown.sandbox.operations import Operations
 from lockdown.sandbox.settings import Settings
@@ -76,13 +78,14 @@ class Call:
         """Return the body as a JSON object.
 
         Raises:
-            ArmError: it is not one.
+            ArmError: it is not one, or holds what no answer could (a lone surrogate, an integer beyond 64 bits).
         """
         if not self.body:
             raise bad_request("The request content is empty; a JSON object is expected.")
         try:
             value = json.loads(self.body)
-        except (ValueError, RecursionError) as error:
+            orjson.dumps(value)
+        except (ValueError, TypeError, RecursionError) as error:
             raise bad_request(f"The request content was invalid and could not be deserialized: '{error}'.") from error
         if not isinstance(value, dict):
             raise bad_request("The request content was invalid: a JSON object is expected.")

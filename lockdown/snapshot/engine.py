@@ -219,10 +219,7 @@ class Engine:
         self._create(table)
         spec = json.dumps({c: "JSON" if c in DYNAMIC else "VARCHAR" for c in COLUMNS})
         columns = ", ".join(_column(c) for c in COLUMNS)
-        sql = (
-            f'INSERT INTO "{table}" SELECT {columns} '
-            f"FROM (SELECT from_json(json, '{spec}') AS r FROM ({source}))"
-        )
+        sql = f"INSERT INTO \"{table}\" SELECT {columns} FROM (SELECT from_json(json, '{spec}') AS r FROM ({source}))"
         try:
             found = self._connection.execute(sql, [argument]).fetchone()
         except duckdb.Error as error:

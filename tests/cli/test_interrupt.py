@@ -48,7 +48,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         done = subprocess.run(
             [*AUDIT, str(tmp_path / "run")],
             env=environment(sandbox),
-            preexec_fn=limit,  # noqa: PLW1509 - the limit must hold before the program starts
+            preexec_fn=limit,
             capture_output=True,
             text=True,
             cwd=tmp_path,

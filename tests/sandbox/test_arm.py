@@ -89,6 +89,13 @@ def test_a_body_that_is_not_json_is_refused(arm: ArmClient, group: str) -> None:
         assert error(arm.session.put(url, data=data)) == (400, "InvalidRequestContent")
 
 
+def test_a_body_that_no_answer_could_hold_is_refused_and_the_next_request_goes_on(arm: ArmClient, group: str) -> None:
+    path = f"{group}/providers/Microsoft.Example/things/wild"
+    for wild in ("\ud800", 10**20):
+        assert error(arm.call("PUT", path, {"location": "westeurope", "properties": {"n": wild}}))[0] == 400
+    assert arm.call("GET", group).status_code == 200
+
+
 def test_tags_have_limits(arm: ArmClient, group: str) -> None:
     many = {str(number): "" for number in range(51)}
     assert error(arm.call("PUT", f"{group}/{VAULT}/kv", {"tags": many})) == (400, "InvalidTags")

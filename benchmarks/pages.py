@@ -1,0 +1,215 @@
+"""A server of recorded Resource Graph pages, for measuring clients: it does nothing but hand out bytes.
+
+    python -m benchmarks.pages DIRECTORY [--port N] [--delay SECONDS]
+
+Every answer is in memory before the first request; a request costs one SHA-256 of its body. It also answers what a
+client asks before its first query: the cloud's metadata, the OpenID configuration and the token of one fixed client.
+The first line of stdout is a JSON object with the environment in which a client uses it; it serves until SIGTERM.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+from uuid import NAMESPACE_URL, uuid5
+
+import trustme
+import uvicorn
+
+from benchmarks import exchanges
+
+_HOST = "127.0.0.1"
+GRAPH = "/providers/Microsoft.ResourceGraph/resources"
+_LIFETIME = 86400
+
+Message = dict[str, Any]
+Answer = tuple[int, Mapping[str, str], bytes]
+
+
+class Answers(Protocol):
+    """Where the pages come from."""
+
+    async def __call__(self, request: bytes) -> Answer:
+        """Return the answer to a query."""
+
+
+class Recorded:
+    """The pages of a recording, in memory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._answers: dict[str, Answer] = {
+            exchanges.digest(found.request): (found.status, found.headers, found.response)
+            for found in exchanges.read(directory)
+        }
+
+    async def __call__(self, request: bytes) -> Answer:
+        """Return the recorded answer, or 404 with the query that was never recorded."""
+        found = self._answers.get(exchanges.digest(request))
+        if found is not None:
+            return found
+        return _json({"error": {"code": "NotRecorded", "message": request.decode("utf-8", "replace")}}, 404)
+
+
+class Cloud:
+    """An ASGI application: metadata and tokens of its own, pages from ``answers``.
+
+    Attributes:
+        client: the application id of the one client.
+        secret: its secret, new at each start.
+    """
+
+    def __init__(self, url: str, tenant: str, answers: Answers, delay: float = 0.0) -> None:
+        self._url = url
+        self._tenant = tenant
+        self._answers = answers
+        self._delay = delay
+        self.client = str(uuid5(NAMESPACE_URL, "urn:coa-lockdown:benchmarks:pages"))
+        self.secret = secrets.token_urlsafe(24)
+        self._token = _token(tenant, self.client, url)
+        self._authorization = f"Bearer {self._token}".encode()
+        self._fixed = {
+            "/metadata/endpoints": _json(_metadata(url, tenant)),
+            f"/{tenant}/v2.0/.well-known/openid-configuration": _json(_openid(url, tenant)),
+        }
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Answer one request."""
+        body = await _body(receive)
+        status, headers, content = await self._answer(scope, body)
+        listed = [(name.encode(), value.encode()) for name, value in headers.items()]
+        listed.append((b"content-length", str(len(content)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": listed})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, scope: Message, body: bytes) -> Answer:
+        path, method = scope["path"], scope["method"]
+        if method == "POST" and path == GRAPH:
+            if dict(scope["headers"]).get(b"authorization") != self._authorization:
+                return _json({"error": {"code": "InvalidAuthenticationToken", "message": "Not the token."}}, 401)
+            if self._delay:
+                await asyncio.sleep(self._delay)
+            return await self._answers(body)
+        if method == "POST" and path == f"/{self._tenant}/oauth2/v2.0/token":
+            return self._grant(body)
+        if method == "GET" and path in self._fixed:
+            return self._fixed[path]
+        return _json({"error": {"code": "NotFound", "message": f"{method} {path}"}}, 404)
+
+    def _grant(self, body: bytes) -> Answer:
+        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        if not secrets.compare_digest(form.get("client_secret", ""), self.secret):
+            return _json({"error": "invalid_client", "error_description": "Not the secret."}, 401)
+        return _json({"token_type": "Bearer", "expires_in": _LIFETIME, "access_token": self._token})
+
+
+async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _json(value: object, status: int = 200) -> Answer:
+    return status, {"content-type": "application/json; charset=utf-8"}, json.dumps(value).encode()
+
+
+def _metadata(url: str, tenant: str) -> dict[str, Any]:
+    login = {"loginEndpoint": url, "audiences": [f"{url}/", url], "tenant": tenant, "identityProvider": "AAD"}
+    return {"name": "benchmark", "resourceManager": url, "authentication": login}
+
+
+def _openid(url: str, tenant: str) -> dict[str, Any]:
+    return {
+        "issuer": f"{url}/{tenant}/v2.0",
+        "authorization_endpoint": f"{url}/{tenant}/oauth2/v2.0/authorize",
+        "token_endpoint": f"{url}/{tenant}/oauth2/v2.0/token",
+        "jwks_uri": f"{url}/{tenant}/discovery/v2.0/keys",
+    }
+
+
+def _token(tenant: str, client: str, url: str) -> str:
+    """Return a token that names its holder; nothing here checks a signature, so it has none."""
+    now = int(time.time())
+    claims = {"tid": tenant, "oid": client, "appid": client, "aud": url, "iat": now, "exp": now + _LIFETIME}
+    parts = ({"typ": "JWT", "alg": "none"}, claims)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+
+
+def environment(cloud: Cloud, url: str, tenant: str, ca_file: Path, config: Path) -> dict[str, str]:
+    """Return the environment in which lockdown, or any other client, uses ``cloud``."""
+    return {
+        "AZURE_TENANT_ID": tenant,
+        "AZURE_CLIENT_ID": cloud.client,
+        "AZURE_CLIENT_SECRET": cloud.secret,
+        "AZURE_AUTHORITY_HOST": url,
+        "LOCKDOWN_CLOUD": url,
+        "LOCKDOWN_CONFIG": str(config),
+        "REQUESTS_CA_BUNDLE": str(ca_file),
+        "SSL_CERT_FILE": str(ca_file),
+    }
+
+
+def server(application: Cloud, folder: Path) -> uvicorn.Server:
+    """Return a server for ``application`` that is trusted by ``folder/ca.pem``, which is written here."""
+    authority = trustme.CA(organization_name="lockdown benchmarks")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    authority.issue_cert(_HOST).private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            http="httptools",
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            ssl_certfile=folder / "server.pem",
+            timeout_keep_alive=120,
+        )
+    )
+
+
+def listen(port: int = 0) -> tuple[socket.socket, str]:
+    """Return a socket on loopback, already accepting connections, and its URL."""
+    listener = socket.create_server((_HOST, port))
+    return listener, f"https://{_HOST}:{listener.getsockname()[1]}"
+
+
+def main() -> None:
+    """Serve a recording until SIGTERM."""
+    parser = argparse.ArgumentParser(description="Serve recorded Resource Graph pages.")
+    parser.add_argument("directory", type=Path, help="a recording of benchmarks.record")
+    parser.add_argument("--port", type=int, default=0, help="0 for any free one")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that each page takes; 0 by default")
+    asked = parser.parse_args()
+    directory = asked.directory.resolve()
+    tenant = (directory / "tenant").read_text("utf-8")
+    listener, url = listen(asked.port)
+    application = Cloud(url, tenant, Recorded(directory), asked.delay)
+    with tempfile.TemporaryDirectory(prefix="lockdown-pages-") as name:
+        folder = Path(name)
+        serving = server(application, folder)
+        found = environment(application, url, tenant, folder / "ca.pem", directory / "lockdown.yaml")
+        print(json.dumps(found), flush=True)
+        serving.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
