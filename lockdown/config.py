@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from lockdown import yamlfile
 from lockdown.errors import UsageError
@@ -117,6 +117,12 @@ class _Strict(BaseModel):
 class _Scope(_Strict):
     subscriptions: list[Subscription] = []
     managementGroups: list[Annotated[str, AfterValidator(management_group_id)]] = []  # noqa: N815 - as written in the file
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if self.subscriptions and self.managementGroups:
+            raise ValueError("name subscriptions or managementGroups: Resource Graph takes one of the two")
+        return self
 
 
 class _Boundary(_Strict):

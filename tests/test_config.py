@@ -62,6 +62,11 @@ def test_an_empty_section_and_an_absent_one_are_the_same(tmp_path: Path) -> None
     [
         (("scope:\n", "scoop:\n"), 1, "scoop: extra inputs are not permitted"),
         ((f"subscriptions: [{SUB}]\nboundary", "subscriptions: [mine]\nboundary"), 2, "not a subscription id"),
+        (
+            (f"subscriptions: [{SUB}]\nboundary", f"subscriptions: [{SUB}]\n  managementGroups: [g]\nboundary"),
+            1,
+            "one of the two",
+        ),
         (("203.0.113.7", "203.0.113.700"), 7, "boundary.egressAddresses.0"),
         (("2027-01-31", "2027-13-31"), 13, "month must be in 1..12"),
         (("2027-01-31", "soon"), 13, "waivers.0.expires"),

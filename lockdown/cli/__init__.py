@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -52,6 +53,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with a code of :class:`lockdown.errors.Exit`."""
     signal.signal(signal.SIGTERM, _terminate)
+    logging.getLogger("azure").addHandler(logging.NullHandler())  # what went wrong is told once, by us
     sys.exit(run(sys.argv[1:]))
 
 

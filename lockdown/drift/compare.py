@@ -15,6 +15,7 @@ from lockdown.drift.items import Drift, VerdictChange, WaiverChange
 from lockdown.drift.judgement import Judgement
 from lockdown.drift.noise import Noise
 from lockdown.drift.reverted import Ends, reverted
+from lockdown.drift.rows import CHANGES
 from lockdown.drift.side import Side, check_comparable
 from lockdown.drift.trail import Trail
 from lockdown.drift.treatments import Treatments
@@ -139,7 +140,12 @@ def _judged(
 
 
 def _declared(side: Side) -> Iterable[Gap]:
-    return (Gap("unreadable", name, reason) for names in side.unreadable.values() for name, reason in names.items())
+    return (
+        Gap("unreadable", name, reason)
+        for what, names in side.unreadable.items()
+        for name, reason in names.items()
+        if not (what == "table" and name.endswith(CHANGES))
+    )
 
 
 def _window(baseline: Side, current: Side) -> _Window:
@@ -166,7 +172,7 @@ def _silence(window: _Window, unreadable: str) -> str:
 
 def _unreadable_changes(side: Side) -> str:
     tables = side.unreadable.get("table", {})
-    return next((reason for table, reason in sorted(tables.items()) if table.endswith("changes")), "")
+    return next((reason for table, reason in sorted(tables.items()) if table.endswith(CHANGES)), "")
 
 
 def _warnings(baseline: Side, current: Side, window: _Window, unread: int) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ import orjson
 from lockdown.errors import UsageError
 
 BASELINE, CURRENT = 0, 1
+CHANGES = "changes"  # how the names of the tables of change records end
 _SCHEMA = """
 CREATE TABLE rows (
   side INTEGER, id TEXT, tbl TEXT, type TEXT, digest BLOB, start INTEGER, length INTEGER,
@@ -102,7 +103,7 @@ def types(database: sqlite3.Connection, side: int) -> frozenset[tuple[str, str]]
 
 
 def _tables(snapshot: Path) -> list[Path]:
-    return [path for path in sorted(snapshot.glob("*.jsonl")) if not path.stem.endswith("changes")]
+    return [path for path in sorted(snapshot.glob("*.jsonl")) if not path.stem.endswith(CHANGES)]
 
 
 def _entries(side: int, path: Path) -> Iterator[tuple[int, str, str, str, bytes, int, int]]:

@@ -128,11 +128,11 @@ def check_comparable(baseline: Side, current: Side) -> None:
             f"The baseline is of tenant {ours}, the current run of tenant {theirs}.",
             "Compare with a baseline of the same tenant.",
         )
-    known = baseline.subscriptions and current.subscriptions
-    if known and not baseline.subscriptions & current.subscriptions:
+    asked = tuple(side.subscriptions | side.unreadable.get("subscription", {}).keys() for side in (baseline, current))
+    if all(asked) and not asked[0] & asked[1]:
         raise UsageError(
             "The baseline and the current run have no subscription in common. "
-            f"Baseline: {_listed(baseline.subscriptions)}. Current run: {_listed(current.subscriptions)}.",
+            f"Baseline: {_listed(asked[0])}. Current run: {_listed(asked[1])}.",
             "Compare with a baseline of the same scope, or audit the scope of the baseline.",
         )
 

@@ -27,7 +27,7 @@ CREATE TABLE changes (id TEXT, time TEXT, number INTEGER, type TEXT, kind TEXT, 
   PRIMARY KEY (id, time, number)) WITHOUT ROWID
 """
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
-_PLAIN_VALUE = re.compile(r"true|false|([A-Z][a-z]+){1,4}", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(r"[Tt]rue|[Ff]alse|([A-Z][a-z]+){1,4}")
 _PLAIN_LENGTH = 32
 _NOBODY = frozenset({"", "unspecified", "unknown"})
 _ATTRIBUTES = ("changedBy", "changedByType", "clientType", "operation", "correlationId")
@@ -38,7 +38,7 @@ class PathChange:
     """One path of a change record; values as digests of their text without case.
 
     Attributes:
-        plain: the new value, if it is a truth value or made of letters like a word of an enumeration; else empty.
+        plain: the new value, if it is a truth value or reads like the word of an enumeration; else empty.
     """
 
     path: str
@@ -152,8 +152,8 @@ def overlap(steps: Steps, recorded: tuple[str, ...]) -> int:
 
 
 def fingerprint(value: object) -> str:
-    """Return a digest of a value's text, without case: records write ``True`` for true, and texts as they are."""
-    text = "" if value is None else value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    """Return a digest of a value's text, without case. Records write every value as text: ``null``, ``True``, ``10.0.0.0/8``."""
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
     return blake2b(text.lower().encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from lockdown.model import Severity
+from lockdown.report import words
+from lockdown.report.place import place
 from lockdown.report.visible import visible
 
 WIDTH = 80
@@ -52,7 +55,7 @@ def _lines(document: Item, limit: int) -> Iterator[str]:
         yield from _resource(resource, items)
     if len(groups) > limit:
         yield ""
-        yield f"{len(groups) - limit} more resources drifted; results/drift.json has all of them."
+        yield f"{words.number(len(groups) - limit, 'more resource')} drifted; results/drift.json has everything."
     yield from _policies(document["policies"])
     yield from _not_compared(document["notCompared"])
     for warning in document["warnings"]:
@@ -61,7 +64,7 @@ def _lines(document: Item, limit: int) -> Iterator[str]:
 
 
 def _summary(counts: Mapping[str, int]) -> Iterator[str]:
-    found = [f"{counts[key]:,} {one if counts[key] == 1 else many}" for key, one, many in _COUNTED if counts[key]]
+    found = [words.number(counts[key], one, many) for key, one, many in _COUNTED if counts[key]]
     yield from _wrapped(f"{', '.join(found)}." if found else "No drift.", "", "  ")
 
 
@@ -80,10 +83,10 @@ def _rank(item: Item) -> int:
 
 def _resource(resource: str, items: list[tuple[str, Item]]) -> Iterator[str]:
     severity = min((item for _, item in items), key=_rank)["severity"]
-    name, place = _named(resource)
-    yield f"{str(severity).upper()}  {name}"
-    if place:
-        yield f"  {place}"
+    where = place(resource)
+    yield f"{severity.upper()}  {_text(where.path)}"
+    if where.type:
+        yield "  " + _text(where.type + (f" in {where.group}" if where.group not in ("", where.path) else ""))
     said = ""
     for section, item in items:
         who = _who(item)
@@ -170,23 +173,11 @@ def _not_compared(items: list[Item]) -> Iterator[str]:
     for item in items:
         lacking = "the baseline" if item["side"] == "baseline" else "the current run"
         yield from _wrapped(
-            f"{_text(item['name'])}: {item['resources']:,} resources and {item['results']:,} results that {lacking} "
-            f"lacks. {_text(item['reason'])}",
+            f"{_text(item['name'])}: {words.number(item['resources'], 'resource')} and "
+            f"{words.number(item['results'], 'result')} that {lacking} lacks. {_text(item['reason'])}",
             "  ",
             "    ",
         )
-
-
-def _named(resource: str) -> tuple[str, str]:
-    """Return the name of a resource, and its type with resource group or subscription."""
-    parts = resource.strip("/").split("/")
-    lowered = [part.lower() for part in parts]
-    if "providers" not in lowered:
-        return _text(parts[-1]), "subscription" if len(parts) <= 2 else f"resource group of {_text(parts[1])}"  # noqa: PLR2004
-    start = len(lowered) - 1 - lowered[::-1].index("providers")
-    kind = "/".join([*parts[start + 1 : start + 2], *parts[start + 2 :: 2]])
-    group = parts[lowered.index("resourcegroups") + 1] if "resourcegroups" in lowered[:start] else ""
-    return _text("/".join(parts[start + 3 :: 2])), f"{_text(kind)}{f' in {_text(group)}' if group else ''}"
 
 
 def _value(value: object) -> str:
@@ -212,23 +203,6 @@ def _cut(line: str) -> str:
 
 
 def _wrapped(text: str, first: str, rest: str) -> Iterator[str]:
-    """Yield ``text`` in lines of at most 80 columns, broken at spaces, and inside a word only if it fits no line."""
-    line, empty = first, True
-    for word in text.split(" "):
-        for piece in _fitting(word, WIDTH - max(len(first), len(rest))):
-            glue = "" if empty else " "
-            if not empty and cell_len(line) + 1 + cell_len(piece) > WIDTH:
-                yield line
-                line, glue = rest, ""
-            line, empty = f"{line}{glue}{piece}", False
-    yield line
-
-
-def _fitting(word: str, width: int) -> Iterator[str]:
-    piece = ""
-    for character in word:
-        if cell_len(piece) + cell_len(character) > width:
-            yield piece
-            piece = ""
-        piece += character
-    yield piece
+    """Yield ``text``, made safe before, in lines; those of wide characters are cut by the columns that they take."""
+    for line in textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False):
+        yield from chop_cells(line, WIDTH)

@@ -239,6 +239,9 @@ class Engine:
                 kql.respell(query), schema=schema, allow_write=False, query_now=datetime(2000, 1, 1, tzinfo=UTC)
             )
         except duckdb_kql.KqlError as error:
+            absent = sorted({w.text.lower() for w in words if w.kind == "word"} & TABLES - self._tables)
+            if absent:
+                raise QueryError(f"the table {absent[0]} was not collected") from error
             raise QueryError(f"it cannot be translated: {error}") from error
         except RecursionError as error:
             raise QueryError("it is nested too deeply") from error

@@ -15,7 +15,11 @@ from typing import Any
 from lockdown.errors import UsageError
 from lockdown.model import Unread
 from lockdown.snapshot.store import SUBSCRIPTION, Writer
+from lockdown.snapshot.tables import TABLES
 
+_INSTANCE_ADDRESSES = (
+    "microsoft.compute/virtualmachinescalesets/virtualmachines/networkinterfaces/ipconfigurations/publicipaddresses"
+)
 _HOME = {
     SUBSCRIPTION: "resourcecontainers",
     "microsoft.resources/subscriptions/resourcegroups": "resourcecontainers",
@@ -24,6 +28,9 @@ _HOME = {
     "microsoft.batch/batchaccounts/pools": "batchresources",
     "microsoft.network/firewallpolicies/rulecollectiongroups": "networkresources",
     "microsoft.network/networksecurityperimeters/resourceassociations": "networkresources",
+    "microsoft.compute/virtualmachinescalesets/virtualmachines": "computeresources",
+    "microsoft.compute/virtualmachinescalesets/virtualmachines/networkinterfaces": "computeresources",
+    _INSTANCE_ADDRESSES: "computeresources",
     "microsoft.network/privateendpoints/privatednszonegroups": "armresources",
     "microsoft.authorization/roleassignments": "authorizationresources",
 }
@@ -49,6 +56,8 @@ class Ingested:
 def ingest(path: Path, writer: Writer) -> Ingested:
     """Read a file, or every ``.json`` and ``.jsonl`` file of a folder, into ``writer``.
 
+    A file named after a table (``networkresources.json``) says that the table was read, even if it holds no row.
+
     Raises:
         UsageError: nothing to read, not JSON, cut off, or a resource without an id or type.
     """
@@ -56,6 +65,8 @@ def ingest(path: Path, writer: Writer) -> Ingested:
     seen: set[str] = set()
     unread: list[Unread] = []
     for file in _files(path):
+        if file.stem in TABLES:
+            writer.begin(file.stem)
         for number, row in enumerate(_documents(file, unread), start=1):
             table = _normal(row, file, number)
             subscription = str(row["subscriptionId"])
@@ -64,7 +75,7 @@ def ingest(path: Path, writer: Writer) -> Ingested:
             if row["type"] == SUBSCRIPTION:
                 named[subscription] = str(row.get("name") or "")
             writer.add(table, (row,))
-    if not writer.tables:
+    if not any(table.rows for table in writer.tables.values()):
         raise UsageError(f"{path} holds no resources.", _NEXT)
     derived = sorted(seen - named.keys())
     writer.begin("resources")
@@ -88,6 +99,8 @@ def _documents(path: Path, unread: list[Unread]) -> Iterator[dict[str, Any]]:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read as text: {error}.", _NEXT) from error
+    if not text.strip() and path.stem in TABLES:
+        return
     if not text.strip():
         raise UsageError(f"{path} is empty.", _NEXT)
     try:

@@ -77,11 +77,8 @@ def test_the_output_of_az_graph_query_gives_the_same_verdicts(
         rows = [json.loads(x) for x in (tmp_path / f"live/inputs/snapshot/{table}.jsonl").read_text().splitlines()]
         (folder / f"{table}.json").write_text(json.dumps({"count": len(rows), "data": rows, "skip_token": None}))
     ran = lockdown("audit", "--snapshot", folder, "-c", stock.config_file, "--out", tmp_path / "file")
-    live, file = results(tmp_path / "live"), results(tmp_path / "file")
-    assert ran.code in {5, 7}, ran.err
-    judged = {key: verdict for key, verdict in file.items() if verdict != "unknown"}
-    assert judged == {key: live[key] for key in judged}
-    assert len(judged) > 20
+    assert ran.code == 7, ran.err
+    assert results(tmp_path / "file") == results(tmp_path / "live")
 
 
 def test_one_unreadable_subscription_of_three_is_incomplete(lockdown: Lockdown, tmp_path: Path) -> None:

@@ -105,6 +105,20 @@ def test_rows_go_to_the_table_that_holds_their_type(tmp_path: Path) -> None:
         assert kind in {row["type"] for row in rows(tmp_path / "out", table)}
 
 
+@pytest.mark.parametrize("text", ["", json.dumps({"count": 0, "data": []})])
+def test_a_file_named_after_a_table_says_that_it_was_read(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "resources.json").write_text(json.dumps([STORAGE]), "utf-8")
+    (folder / "networkresources.json").write_text(text, "utf-8")
+    tables = take(folder, tmp_path / "out")[1]
+    assert {name: table.rows for name, table in tables.items()} == {
+        "networkresources": 0,
+        "resourcecontainers": 1,
+        "resources": 1,
+    }
+
+
 def test_a_row_that_comes_twice_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "twice.json"
     path.write_text(json.dumps([STORAGE, {**STORAGE, "id": str(STORAGE["id"]).lower()}]), "utf-8")
