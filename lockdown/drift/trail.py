@@ -152,7 +152,7 @@ def overlap(steps: Steps, recorded: tuple[str, ...]) -> int:
 
 
 def fingerprint(value: object) -> str:
-    """Return a digest of a value's text, without case. Records write every value as text: ``null``, ``True``, ``10.0.0.0/8``."""
+    """Return a digest of a value's text, without case. Records write values as text, such as ``null`` and ``True``."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
     return blake2b(text.lower().encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 

@@ -18,7 +18,7 @@ WIDTH = 80
 LIMIT = 40
 _RANKS = {severity.value: severity.rank for severity in Severity}
 _REST = len(_RANKS)
-_SECTIONS = ("verdicts", "resources", "properties", "waivers", "reverted")
+_SECTIONS = ("resources", "verdicts", "properties", "waivers", "reverted")
 _COUNTED = (
     ("worse", "verdict worse", "verdicts worse"),
     ("better", "verdict better", "verdicts better"),

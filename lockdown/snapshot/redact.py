@@ -36,15 +36,20 @@ class Redactor:
 
     def __init__(self, paths: Iterable[Path], marks: Iterable[str]) -> None:
         self._paths = tuple(paths)
-        patterns = tuple(marks)
-        self._mark = re.compile("|".join(f"(?:{p})" for p in patterns)) if patterns else None
-        last = {path.steps[-1] if path.steps[-1] != "*" else path.steps[-2] for path in self._paths}
-        names = "|".join(sorted(re.escape(name) for name in last))
-        self._hint = re.compile(names, re.IGNORECASE) if names else None
+        self._marks = tuple(re.compile(mark) for mark in marks)
 
-    def might_hold(self, text: str) -> bool:
-        """Return False if ``text`` (JSON) certainly holds nothing to remove."""
-        return bool((self._mark and self._mark.search(text)) or (self._hint and self._hint.search(text)))
+    def narrowed(self, text: str) -> Redactor | None:
+        """Return what of this redactor can find anything in rows whose JSON is ``text``; None for nothing.
+
+        A whole page is searched once, so that its rows are walked only where they may hold a secret. Text with escapes
+        may spell a name or a mark otherwise, so it is not narrowed.
+        """
+        if "\\u" in text or "\\/" in text:
+            return self
+        lowered = text.lower()
+        found = Redactor((path for path in self._paths if f'"{_last(path)}"' in lowered), ())
+        found._marks = tuple(mark for mark in self._marks if mark.search(text))
+        return found if found._paths or found._marks else None
 
     def redact(self, row: dict[str, Any]) -> int:
         """Remove secrets from ``row`` in place and return how many values were removed."""
@@ -53,17 +58,21 @@ class Redactor:
         return removed + self._sweep(row)
 
     def _sweep(self, node: Any) -> int:  # noqa: ANN401 - any JSON value
-        if self._mark is None:
+        if not self._marks:
             return 0
         removed = 0
         items: Iterable[tuple[Any, Any]] = node.items() if isinstance(node, dict) else enumerate(node)
         for key, value in list(items):
             if isinstance(value, (dict, list)):
                 removed += self._sweep(value)
-            elif isinstance(value, str) and value != REMOVED and self._mark.search(value):
+            elif isinstance(value, str) and value != REMOVED and any(m.search(value) for m in self._marks):
                 node[key] = REMOVED
                 removed += 1
         return removed
+
+
+def _last(path: Path) -> str:
+    return next(step for step in reversed(path.steps) if step != "*")
 
 
 def _remove(node: Any, steps: tuple[str, ...]) -> int:  # noqa: ANN401 - any JSON value

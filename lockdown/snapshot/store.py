@@ -124,15 +124,15 @@ class Writer:
         """
         self.begin(table)
         found = self._open[table]
-        suspect = not body or self._redactor.might_hold(body.decode("utf-8", "replace"))
+        redactor = self._redactor.narrowed(body.decode("utf-8", "replace")) if body else self._redactor
         lines: list[bytes] = []
         for row in rows:
             key = hash(str(row["id"]).lower())
             if key in found.seen:
                 continue
             found.seen.add(key)
-            if suspect:
-                self.redactions += self._redactor.redact(row)
+            if redactor is not None:
+                self.redactions += redactor.redact(row)
             lines.append(_line(row))
         data = b"".join(lines)
         found.file.write(data)

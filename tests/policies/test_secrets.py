@@ -28,7 +28,7 @@ def rules() -> Redaction:
 
 def redacted(row: dict[str, Any]) -> tuple[dict[str, Any], int]:
     redactor = Redactor(rules().paths, rules().marks)
-    assert redactor.might_hold(json.dumps(row)) or not redactor.redact(copy.deepcopy(row))
+    assert redactor.narrowed(json.dumps(row)) or not redactor.redact(copy.deepcopy(row))
     found = copy.deepcopy(row)
     return found, redactor.redact(found)
 

@@ -1,5 +1,6 @@
 """Secrets leave a snapshot before it touches the disk."""
 
+import json
 from typing import Any
 
 import pytest
@@ -41,7 +42,29 @@ def test_a_second_pass_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"), [('{"instrumentationKEY":1}', True), ('{"a":"AccountKey="}', True), ('{"a":"b"}', False)]
+    ("row", "removed"),
+    [
+        ({"type": "a", "properties": {"instrumentationKEY": "x", "b": "AccountKey=1"}}, 2),
+        ({"type": "a", "properties": {"instrumentationKey": "x"}}, 1),
+        ({"type": "a", "properties": {"b": ["AccountKey=1"]}}, 1),
+        ({"type": "microsoft.web/sites", "properties": {"settings": [{"Value": "x"}]}}, 1),
+    ],
 )
-def test_text_without_a_hint_needs_no_search(text: str, answer: bool) -> None:
-    assert REDACTOR.might_hold(text) is answer
+def test_what_a_page_narrows_to_finds_the_same(row: dict[str, Any], removed: int) -> None:
+    narrowed = REDACTOR.narrowed(json.dumps([row]))
+    assert narrowed is not None
+    assert narrowed.redact(row) == removed
+
+
+def test_escapes_do_not_hide_a_secret_from_the_search_of_a_page() -> None:
+    redactor = Redactor([], ["[?&]sig="])
+    text = r'[{"type":"a","properties":{"url":"https://x/?sv=1\u0026sig=abc"}}]'
+    narrowed = redactor.narrowed(text)
+    assert narrowed is not None
+    assert narrowed.redact(json.loads(text)[0]) == 1
+
+
+@pytest.mark.parametrize("text", ['{"a":"instrumentationKey"}', '{"a":"b"}', "[]"])
+def test_a_page_without_a_hint_needs_no_search(text: str) -> None:
+    found = REDACTOR.narrowed(text)
+    assert found is None or found.redact(json.loads(text)) == 0
