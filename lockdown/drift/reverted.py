@@ -63,7 +63,7 @@ def _short_lived(ends: Ends, resource: str, changes: tuple[Change, ...]) -> Iter
     created, deleted = pair
     if any(side.gap(resource, "resources", created.type) for side in (ends.baseline, ends.current)):
         return
-    yield _whole("createdAndDeleted", resource, created.type, created, deleted)
+    yield _whole("createdAndDeleted", created.resource, created.type, created, deleted)
 
 
 def _recreated(resource: str, kind: str, changes: tuple[Change, ...]) -> Iterator[Reverted]:

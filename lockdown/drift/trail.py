@@ -23,7 +23,7 @@ from lockdown.drift.properties import Steps
 ANY = ""
 _SECONDS = len("2026-01-02T03:04:05")
 _SCHEMA = """
-CREATE TABLE changes (id TEXT, time TEXT, number INTEGER, type TEXT, kind TEXT, who BLOB, paths BLOB,
+CREATE TABLE changes (id TEXT, time TEXT, number INTEGER, resource TEXT, type TEXT, kind TEXT, who BLOB, paths BLOB,
   PRIMARY KEY (id, time, number)) WITHOUT ROWID
 """
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[]+")
@@ -52,6 +52,7 @@ class Change:
     """One change record. ``kind`` is ``Create``, ``Update`` or ``Delete``; ``time`` as ``utc`` writes it."""
 
     time: str
+    resource: str
     type: str
     kind: str
     who: tuple[str, ...]
@@ -81,11 +82,14 @@ class Trail:
     def of(self, resource: str) -> tuple[Change, ...]:
         """Return the records of a resource, oldest first."""
         found = self.database.execute(
-            "SELECT time, type, kind, who, paths FROM changes WHERE id = ? ORDER BY time, number", (resource.lower(),)
+            "SELECT time, resource, type, kind, who, paths FROM changes WHERE id = ? ORDER BY time, number",
+            (resource.lower(),),
         )
         return tuple(
-            Change(time, kind, change, tuple(orjson.loads(who)), tuple(PathChange(*p) for p in orjson.loads(paths)))
-            for time, kind, change, who, paths in found
+            Change(
+                time, target, kind, change, tuple(orjson.loads(who)), tuple(PathChange(*p) for p in orjson.loads(paths))
+            )
+            for time, target, kind, change, who, paths in found
         )
 
     def resources(self) -> Iterator[str]:
@@ -124,7 +128,7 @@ def load(database: sqlite3.Connection, records: Iterable[Mapping[str, object]], 
             unread += 1
             continue
         if since[:_SECONDS] <= str(entry[1]) <= until:
-            database.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?)", entry)
+            database.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entry)
     return unread
 
 
@@ -163,7 +167,7 @@ def _entry(row: Mapping[str, Any], number: int) -> tuple[object, ...]:
     kind = properties["changeType"]
     if kind not in {"Create", "Update", "Delete"}:
         raise ValueError(kind)
-    resource = properties["targetResourceId"].lower()
+    resource = properties["targetResourceId"]
     paths = [
         (
             path,
@@ -174,9 +178,10 @@ def _entry(row: Mapping[str, Any], number: int) -> tuple[object, ...]:
         for path, values in (properties.get("changes") or {}).items()
     ]
     return (
-        resource,
+        resource.lower(),
         utc(attributes["timestamp"]),
         number,
+        resource,
         str(properties.get("targetResourceType") or "").lower(),
         kind,
         orjson.dumps([str(attributes.get(name) or "") for name in _ATTRIBUTES]),

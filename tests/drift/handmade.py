@@ -31,7 +31,7 @@ POLICIES = {POLICY: QUERY}
 
 
 def row(resource: str = STORE, kind: str = STORAGE, **more: Any) -> Json:
-    found = {
+    found: Json = {
         "id": resource,
         "name": resource.rsplit("/", 1)[-1],
         "type": kind,
@@ -100,7 +100,7 @@ def change(
     }
 
 
-def side(  # noqa: PLR0917
+def side(
     directory: Path,
     rows: Iterable[Json] = (),
     results: Iterable[Json] = (),

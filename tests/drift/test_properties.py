@@ -29,7 +29,7 @@ _trees = st.dictionaries(
 
 
 def found(before: dict[str, Any], after: dict[str, Any], kind: str = STORAGE) -> list[tuple[str, object, object]]:
-    ours, theirs = row(kind=kind, **before), row(kind=kind, **after)
+    ours, theirs = row(**{"type": kind, **before}), row(**{"type": kind, **after})
     treat = SHIPPED.treatment(kind)
     return [(path_text(d.steps), d.before, d.after) for d in differences(ours, theirs, treat)]
 
@@ -97,6 +97,7 @@ def test_a_set_of_plain_values_is_shown_whole() -> None:
     ]
 
 
+RULE, OTHER = {"value": "203.0.113.1", "action": "Allow"}, {"value": "203.0.113.2", "action": "Allow"}
 NOISE = [
     ({"etag": 'W/"1"'}, {"etag": 'W/"2"'}),
     ({"provisioningState": "Updating"}, {"provisioningState": "Succeeded"}),
@@ -108,9 +109,9 @@ NOISE = [
     ({"absent": None}, {}),
     ({"privateEndpointConnections": []}, {}),
     ({"addressPrefixes": ["a", "b"]}, {"addressPrefixes": ["b", "a"]}),
-    ({"networkAcls": {"ipRules": [{"value": "1"}, {"value": "2"}]}}, {"networkAcls": {"ipRules": [{"value": "2"}, {"value": "1"}]}}),
-    ({"subnets": [{"id": "/subscriptions/A/s", "etag": "1"}]}, {"subnets": [{"id": "/subscriptions/a/s", "etag": "2"}]}),
-]  # fmt: skip
+    ({"networkAcls": {"ipRules": [RULE, OTHER]}}, {"networkAcls": {"ipRules": [OTHER, RULE]}}),
+    ({"subnets": [{"id": "/subscriptions/A/s", "etag": 1}]}, {"subnets": [{"id": "/subscriptions/a/s", "etag": 2}]}),
+]
 
 
 @pytest.mark.parametrize(("before", "after"), NOISE)
