@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from lockdown.evidence.ledger import Mark
 from lockdown.evidence.verify import Verification, verify
 from lockdown.strict import canonical, loads
 
-NOW = datetime.now(UTC)
+MADE = datetime.now(UTC)
+NOW = MADE + timedelta(hours=1)
+"""When tests verify: after everything that they seal, however long the suite takes to get there."""
 SUBSCRIPTION = "6c0d2a2e-3c1f-4a55-9a31-5f4a9d1f2b10"
 TENANT = "0a6f1d3c-91b4-4d0e-8e66-1f0a7b3c5d21"
 STORAGE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-coa/providers/Microsoft.Storage/storageAccounts/coadata"
@@ -134,7 +136,7 @@ def public_pem(of: FileSigner) -> str:
     return of._key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
 
 
-def root(of: FileSigner, *, lab: bool = False, now: datetime = NOW) -> trust.TrustRoot:
+def root(of: FileSigner, *, lab: bool = False, now: datetime = MADE) -> trust.TrustRoot:
     """A first trust root for the key of ``of``."""
     return trust.new_root(public_pem(of), lab=lab, now=now)
 
