@@ -19,7 +19,7 @@ from lockdown.drift.rows import CHANGES
 from lockdown.drift.side import Side, check_comparable
 from lockdown.drift.trail import Trail
 from lockdown.drift.treatments import Treatments
-from lockdown.drift.verdicts import ResultPair
+from lockdown.drift.verdicts import Turn
 from lockdown.errors import ToolError, UsageError
 
 KEPT = timedelta(days=14)
@@ -91,12 +91,12 @@ def _compare(
     for number, covered in enumerate(coverage):
         for gap in _declared(covered.side):
             gaps.resources[number, gap] += 0
-    results = _comparable_results(database, coverage, gaps)
+    turns = _turns(database, coverage, gaps)
     treatments = Treatments(rules)
-    around = Surroundings(coverage, gaps, treatments, records, results)
+    around = Surroundings(coverage, gaps, treatments, records, turns)
     found = examine(rows.differing(database, baseline.snapshot, current.snapshot), around)
     judged = Judgement(baseline, current, records, *judgement.by_resource(found))
-    changed, waivers = _judged(results, judged, current)
+    changed, waivers = _judged(database, coverage, judged)
     ends = Ends(database, *coverage, found.paths)
     return Drift(
         baseline=baseline.reference,
@@ -112,28 +112,29 @@ def _compare(
     )
 
 
-def _comparable_results(
-    database: sqlite3.Connection, coverage: tuple[Coverage, Coverage], gaps: Gaps
-) -> dict[str, list[ResultPair]]:
-    found: dict[str, list[ResultPair]] = {}
+def _turns(database: sqlite3.Connection, coverage: tuple[Coverage, Coverage], gaps: Gaps) -> dict[str, list[Turn]]:
+    found: dict[str, list[Turn]] = {}
     for pair in verdicts.differing(database):
         gap = judgement.gap(pair, coverage)
-        if gap is None:
-            found.setdefault(pair.resource, []).append(pair)
-        else:
+        turn = verdicts.turn(pair)
+        if gap is not None:
             gaps.results[gap] += 1
+        elif turn is not None:
+            found.setdefault(pair.resource, []).append(turn)
     return found
 
 
 def _judged(
-    results: Mapping[str, list[ResultPair]], judged: Judgement, current: Side
+    database: sqlite3.Connection, coverage: tuple[Coverage, Coverage], judged: Judgement
 ) -> tuple[tuple[VerdictChange, ...], tuple[WaiverChange, ...]]:
     changed, waivers = [], []
-    for pair in (pair for pairs in results.values() for pair in pairs):
+    for pair in verdicts.differing(database):
+        if judgement.gap(pair, coverage) is not None:
+            continue
         way = verdicts.direction(pair)
         if way is not None:
             changed.append(judged.verdict(pair, way))
-        waiver = judgement.waiver(pair, current.reference.evaluated_at)
+        waiver = judgement.waiver(pair, judged.current.reference.evaluated_at)
         if waiver is not None:
             waivers.append(waiver)
     return tuple(changed), tuple(waivers)

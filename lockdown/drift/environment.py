@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockdown.drift import rows
 from lockdown.drift.coverage import Coverage, Gaps
-from lockdown.drift.items import Direction, PropertyChange, ResourceChange, worst
+from lockdown.drift.items import PropertyChange, ResourceChange, worst
 from lockdown.drift.properties import Difference, Steps, differences, names_of, path_text
 from lockdown.drift.rows import Pair
 from lockdown.drift.trail import Trail
 from lockdown.drift.treatments import Treatments
-from lockdown.drift.verdicts import ResultPair, direction
-from lockdown.model import Verdict
+from lockdown.drift.verdicts import Turn
 
 
 @dataclass
@@ -30,21 +30,21 @@ class Surroundings:
     """What the rows are judged against.
 
     Attributes:
-        verdicts: the results that differ, by lower-case resource id.
+        turns: the verdicts that changed, by lower-case resource id.
     """
 
     coverage: tuple[Coverage, Coverage]
     gaps: Gaps
     treatments: Treatments
     trail: Trail
-    verdicts: Mapping[str, Sequence[ResultPair]]
+    turns: Mapping[str, Sequence[Turn]]
 
 
 def examine(pairs: Iterator[Pair], around: Surroundings) -> Environment:
     """Return what the rows that differ say."""
     found = Environment()
     for pair in pairs:
-        kind = str(pair.later.get("type") or "").lower()
+        kind = sys.intern(str(pair.later.get("type") or "").lower())
         if pair.before is None or pair.after is None:
             _one_sided(pair, kind, around, found)
             continue
@@ -55,13 +55,6 @@ def examine(pairs: Iterator[Pair], around: Surroundings) -> Environment:
         if steps:
             found.paths[pair.id] = (*found.paths.get(pair.id, ()), *steps)
     return found
-
-
-def got_worse(pair: ResultPair) -> bool:
-    """Tell whether a result is now worse, or appeared as a failure or as something that could not be read."""
-    way = direction(pair)
-    appeared = way is Direction.APPEARED and pair.later["verdict"] in {Verdict.FAIL, Verdict.UNKNOWN}
-    return appeared or way is Direction.WORSE
 
 
 def _one_sided(pair: Pair, kind: str, around: Surroundings, found: Environment) -> None:
@@ -77,7 +70,7 @@ def _one_sided(pair: Pair, kind: str, around: Surroundings, found: Environment) 
             table=pair.table,
             resource=str(pair.later["id"]),
             type=kind,
-            severity=worst(r.later["severity"] for r in around.verdicts.get(pair.id, ()) if got_worse(r)),
+            severity=worst(turn.severity for turn in around.turns.get(pair.id, ()) if turn.worse),
             attribution=around.trail.who_made(pair.id, "Create" if added else "Delete"),
         )
     )
@@ -87,10 +80,9 @@ def _property(pair: Pair, kind: str, difference: Difference, around: Surrounding
     policies = around.coverage[rows.CURRENT].side.policies
     names = names_of(difference.steps)
     fed = [
-        result
-        for result in around.verdicts.get(pair.id, ())
-        if direction(result) is not None
-        and (result.policy not in policies or policies[result.policy].asks_about(names))
+        turn
+        for turn in around.turns.get(pair.id, ())
+        if turn.policy not in policies or policies[turn.policy].asks_about(names)
     ]
     return PropertyChange(
         table=pair.table,
@@ -99,8 +91,8 @@ def _property(pair: Pair, kind: str, difference: Difference, around: Surrounding
         path=path_text(difference.steps),
         before=difference.before,
         after=difference.after,
-        severity=worst(result.later["severity"] for result in fed if got_worse(result)),
-        policies=tuple(sorted({result.policy for result in fed})),
+        severity=worst(turn.severity for turn in fed if turn.worse),
+        policies=tuple(sorted({turn.policy for turn in fed})),
         note=_note(pair, difference),
         attribution=around.trail.who_changed(pair.id, difference.steps),
     )

@@ -35,7 +35,7 @@ class Cause(StrEnum):
     BOUNDARY = "boundary"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attribution:
     """Who changed something, as Azure's change record says.
 
@@ -59,7 +59,7 @@ class Attribution:
     unknown: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class VerdictChange:
     """A policy says something else of a resource.
 
@@ -86,7 +86,7 @@ class VerdictChange:
     attribution: Attribution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ResourceChange:
     """A resource that one of the two runs saw, and the other did not although it looked.
 
@@ -103,7 +103,7 @@ class ResourceChange:
     attribution: Attribution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PropertyChange:
     """One property of a resource that both runs saw.
 
@@ -127,7 +127,7 @@ class PropertyChange:
     attribution: Attribution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WaiverChange:
     """A waiver of a result that fails in both runs.
 
@@ -144,7 +144,7 @@ class WaiverChange:
     after: Mapping[str, str] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PolicyChange:
     """A policy that came, went, or whose text changed.
 
@@ -160,7 +160,7 @@ class PolicyChange:
     after: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reverted:
     """Something that changed between the two runs and changed back: equal at both ends, but not in between.
 
@@ -183,7 +183,7 @@ class Reverted:
     restored: Attribution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NotCompared:
     """What cannot be judged, gathered by its reason.
 
@@ -204,7 +204,7 @@ class NotCompared:
     results: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunReference:
     """One of the two runs that were compared."""
 
@@ -214,7 +214,7 @@ class RunReference:
     policy_set: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Drift:
     """The difference of a run to its baseline, every list in a stable order."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from lockdown.drift import rows
 from lockdown.drift.coverage import Coverage, Gap
-from lockdown.drift.environment import Environment, got_worse
+from lockdown.drift.environment import Environment
 from lockdown.drift.items import (
     INFORMATIONAL,
     Attribution,
@@ -22,7 +22,7 @@ from lockdown.drift.items import (
 )
 from lockdown.drift.side import Side
 from lockdown.drift.trail import Trail
-from lockdown.drift.verdicts import ResultPair, expired, waiver_change
+from lockdown.drift.verdicts import ResultPair, expired, got_worse, waiver_change
 from lockdown.model import Verdict
 
 _CONTAINER = re.compile(r"/subscriptions/[^/]+(/resourcegroups/[^/]+)?")

@@ -65,6 +65,8 @@ def names_of(steps: Steps) -> Names:
 
 
 def _values(before: object, after: object, steps: Steps, treat: Treat) -> Iterator[Difference]:
+    if _identical(before, after):
+        return
     here = treat(names_of(steps))
     if here.ignored:
         return
@@ -158,6 +160,11 @@ def _same(before: object, after: object, here: Treatment) -> bool:
     if _is_number(before) and _is_number(after):
         return before == after
     return type(before) is type(after) and before == after
+
+
+def _identical(before: object, after: object) -> bool:
+    # Most of two rows is the same: told here at the speed of C. ``==`` alone would take 1 for true.
+    return before == after and repr(before) == repr(after)
 
 
 def _is_number(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,15 @@ class ResultPair:
         return self.after or self.before or {}
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the environment needs to know of a verdict that changed: of which policy, and whether for the worse."""
+
+    policy: str
+    severity: str
+    worse: bool
+
+
 def create(database: sqlite3.Connection) -> None:
     """Make the table that ``index`` fills."""
     database.execute(_SCHEMA)
@@ -110,6 +120,18 @@ def direction(pair: ResultPair) -> Direction | None:
     if (before, after) == (Verdict.FAIL, Verdict.UNKNOWN) or _RANK[before] == _RANK[after]:
         return Direction.CHANGED
     return Direction.WORSE if _RANK[after] > _RANK[before] else Direction.BETTER
+
+
+def got_worse(pair: ResultPair) -> bool:
+    """Tell whether a result is now worse, or appeared as a failure or as something that could not be read."""
+    way = direction(pair)
+    appeared = way is Direction.APPEARED and pair.later["verdict"] in {Verdict.FAIL, Verdict.UNKNOWN}
+    return appeared or way is Direction.WORSE
+
+
+def turn(pair: ResultPair) -> Turn | None:
+    """Return how the verdict of a pair changed, or None if it did not."""
+    return None if direction(pair) is None else Turn(pair.policy, sys.intern(pair.later["severity"]), got_worse(pair))
 
 
 def waiver_change(pair: ResultPair) -> str:
