@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +88,12 @@ class Trail:
         )
         return tuple(
             Change(
-                time, target, kind, change, tuple(orjson.loads(who)), tuple(PathChange(*p) for p in orjson.loads(paths))
+                time,
+                target,
+                kind,
+                change,
+                tuple(map(sys.intern, orjson.loads(who))),
+                tuple(PathChange(*p) for p in orjson.loads(paths)),
             )
             for time, target, kind, change, who, paths in found
         )
