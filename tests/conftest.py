@@ -31,7 +31,7 @@ Lockdown = Callable[..., Ran]
 def clean(extra: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without anybody's Azure, plus ``extra``."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(AZURE)}
-    return {**kept, "COVERAGE_CORE": "", **extra}
+    return {**kept, **extra}
 
 
 @pytest.fixture

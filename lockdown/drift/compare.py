@@ -51,7 +51,7 @@ def compare(
         current: the later run.
         changes: rows of the Resource Graph table resourcechanges (and its kin), in any order.
         changes_unreadable: why the change records could not be read; empty if they were.
-        rules: which differences mean nothing; None for those that ship with lockdown.
+        rules: which differences mean nothing; None for those that the current run carries, or else lockdown's own.
 
     Raises:
         UsageError: the two cannot be compared; the message says why.
@@ -62,7 +62,7 @@ def compare(
         with closing(sqlite3.connect("")) as database:
             for pragma in _PRAGMAS:
                 database.execute(pragma)
-            return _compare(database, baseline, current, changes, changes_unreadable, rules or noise.shipped())
+            return _compare(database, baseline, current, changes, changes_unreadable, rules or _rules(current))
     except sqlite3.Error as error:
         raise ToolError(
             f"The temporary index for the comparison failed: {error}.",
@@ -138,6 +138,10 @@ def _judged(
         if waiver is not None:
             waivers.append(waiver)
     return tuple(changed), tuple(waivers)
+
+
+def _rules(current: Side) -> Noise:
+    return noise.parse(f"policies/{noise.FILE}", current.noise) if current.noise else noise.shipped()
 
 
 def _declared(side: Side) -> Iterable[Gap]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lockdown import record, yamlfile
 from lockdown.drift.items import RunReference
+from lockdown.drift.noise import FILE
 from lockdown.errors import UsageError
 from lockdown.record import Record
 from lockdown.strict import canonical
@@ -56,12 +57,14 @@ class Side:
         snapshot: the directory that holds ``<table>.jsonl``, one canonical row a line.
         policies: its policies by id; empty if they are not at hand, and then nothing is said of them.
         boundary: the bytes of its boundary.json; empty if not at hand.
+        noise: the bytes of its drift-noise.yaml; empty if not at hand.
     """
 
     record: Record
     snapshot: Path
     policies: Mapping[str, PolicyText] = field(default_factory=dict)
     boundary: bytes = b""
+    noise: bytes = b""
 
     @property
     def reference(self) -> RunReference:
@@ -104,11 +107,14 @@ def read_side(directory: Path) -> Side:
     snapshot = directory / "inputs" / "snapshot"
     if not snapshot.is_dir():
         raise UsageError(f"{directory} holds no inputs/snapshot, so its resources cannot be compared.", _NEXT_STEP)
-    boundary = directory / "inputs" / "boundary.json"
     policies = {
         folder.name: _policy(folder) for folder in sorted((directory / "policies").glob("*/*")) if folder.is_dir()
     }
-    return Side(opened, snapshot, policies, boundary.read_bytes() if boundary.is_file() else b"")
+    boundary, noise = (
+        path.read_bytes() if path.is_file() else b""
+        for path in (directory / "inputs" / "boundary.json", directory / "policies" / FILE)
+    )
+    return Side(opened, snapshot, policies, boundary, noise)
 
 
 def check_comparable(baseline: Side, current: Side) -> None:

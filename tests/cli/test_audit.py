@@ -16,7 +16,7 @@ from lockdown.sandbox.scenarios import build
 from lockdown.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
-    from tests.conftest import Lockdown  # type: ignore[import-not-found, unused-ignore]
+    from tests.conftest import Lockdown
 
 TENANT = "00000000-0000-0000-0000-000000000001"
 EXPECTED = Path(__file__).parents[1] / "expected"

@@ -148,6 +148,15 @@ def test_rules_can_be_given(nights: Nights) -> None:
     assert nights(run("pass"), run("pass", **OPEN), rules=rules).is_empty
 
 
+def test_the_rules_that_the_current_run_carries_hold(tmp_path: Path) -> None:
+    baseline = side(tmp_path / "one", **run("pass"))
+    side(tmp_path / "two", **run("pass", **OPEN), at=NIGHT_TWO)
+    carried = tmp_path / "two/policies/drift-noise.yaml"
+    carried.write_text("rules: [{path: properties, kind: ignore, reason: only verdicts count here}]", "utf-8")
+    assert compare(baseline, read_side(tmp_path / "two"), []).is_empty
+    assert not compare(baseline, read_side(tmp_path / "two"), [], rules=noise.shipped()).is_empty
+
+
 class TestWaivers:
     @pytest.mark.parametrize(
         ("before", "after", "kind", "severity"),
