@@ -130,11 +130,10 @@ def load(database: sqlite3.Connection, records: Iterable[Mapping[str, object]], 
     for number, row in enumerate(records):
         try:
             entry = _entry(row, number)
+            if since[:_SECONDS] <= str(entry[1]) <= until:
+                database.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entry)
         except (KeyError, TypeError, ValueError, AttributeError):
             unread += 1
-            continue
-        if since[:_SECONDS] <= str(entry[1]) <= until:
-            database.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entry)
     return unread
 
 

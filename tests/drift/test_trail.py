@@ -106,6 +106,7 @@ def test_a_record_that_names_nobody_still_says_when(nights: Nights, nobody: str)
         {"properties": {"targetResourceId": 7}},
         change(kind="Rename"),
         change(at="yesterday"),
+        change(STORE + "\ud800"),
         {"properties": {**change()["properties"], "changes": {"a": "b"}}},
         {"properties": {**change()["properties"], "changeAttributes": None}},
     ],
