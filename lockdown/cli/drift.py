@@ -38,8 +38,8 @@ def command(baseline: Path, as_json: bool, quiet: bool, fail_on: str | None, **c
             click.echo(line, err=True)
     answer(finished, as_json=as_json)
     judged = exit_code(finished.record, fail_on)
-    if judged is Exit.INCOMPLETE:
-        return judged
+    if judged is Exit.INCOMPLETE or (finished.drift is not None and not finished.drift.complete):
+        return Exit.INCOMPLETE
     if finished.drift is not None and not finished.drift.is_empty:
         return Exit.DRIFT
     return judged if fail_on else Exit.OK
