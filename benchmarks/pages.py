@@ -1,10 +1,12 @@
 """A server of recorded Resource Graph pages, for measuring clients: it does nothing but hand out bytes.
 
-    python -m benchmarks.pages DIRECTORY [--port N] [--delay SECONDS]
+    python -m benchmarks.pages DIRECTORY [--port N] [--delay SECONDS] [--quota]
 
 Every answer is in memory before the first request; a request costs one SHA-256 of its body. It also answers what a
 client asks before its first query: the cloud's metadata, the OpenID configuration and the token of one fixed client.
-The first line of stdout is a JSON object with the environment in which a client uses it; it serves until SIGTERM.
+The first line of stdout is a JSON object with the environment in which a client uses it; it serves until SIGTERM, and
+then prints a second one, with how many requests arrived (``requests``), how many of them were queries (``queries``) and
+how many queries it refused for the quota (``throttled``). With ``--quota`` it refuses as Azure does.
 """
 
 import argparse
@@ -12,10 +14,15 @@ import asyncio
 import base64
 import json
 import secrets
+import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs
@@ -25,6 +32,8 @@ import trustme
 import uvicorn
 
 from benchmarks import exchanges
+from lockdown.sandbox.resource_graph import errors
+from lockdown.sandbox.resource_graph.quota import Quota, headers
 
 _HOST = "127.0.0.1"
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
@@ -58,19 +67,58 @@ class Recorded:
         return _json({"error": {"code": "NotRecorded", "message": request.decode("utf-8", "replace")}}, 404)
 
 
+@dataclass
+class Arrived:
+    """What a server was asked so far.
+
+    Attributes:
+        requests: everything, with metadata and tokens.
+        queries: pages of Resource Graph, with those that were refused.
+        throttled: queries refused for the quota.
+    """
+
+    requests: int = 0
+    queries: int = 0
+    throttled: int = 0
+
+
+class Metered:
+    """Answers within Azure's quota: 15 queries in 5 seconds, the rest of it in headers, and 429 beyond."""
+
+    def __init__(self, answers: Answers, arrived: Arrived) -> None:
+        self._answers = answers
+        self._arrived = arrived
+        self._quota = Quota(_now, enforced=True)
+
+    async def __call__(self, request: bytes) -> Answer:
+        """Return the answer with what is left of the quota, or the refusal."""
+        allowance = self._quota.take("")
+        if allowance.allowed:
+            status, own, content = await self._answers(request)
+            return status, {**own, **headers(allowance)}, content
+        self._arrived.throttled += 1
+        refusal = errors.throttled(allowance.resets_after)
+        status, own, content = _json(refusal.body(_now(), ""), refusal.status)
+        return status, {**own, **headers(allowance), **refusal.headers}, content
+
+
 class Cloud:
     """An ASGI application: metadata and tokens of its own, pages from ``answers``.
 
     Attributes:
         client: the application id of the one client.
         secret: its secret, new at each start.
+        arrived: what it was asked so far.
     """
 
-    def __init__(self, url: str, tenant: str, answers: Answers, delay: float = 0.0) -> None:
+    def __init__(
+        self, url: str, tenant: str, answers: Answers, *, delay: float = 0.0, arrived: Arrived | None = None
+    ) -> None:
         self._url = url
         self._tenant = tenant
         self._answers = answers
         self._delay = delay
+        self.arrived = arrived or Arrived()
         self.client = str(uuid5(NAMESPACE_URL, "urn:coa-lockdown:benchmarks:pages"))
         self.secret = secrets.token_urlsafe(24)
         self._token = _token(tenant, self.client, url)
@@ -87,6 +135,7 @@ class Cloud:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         """Answer one request."""
+        self.arrived.requests += 1
         body = await _body(receive)
         status, headers, content = await self._answer(scope, body)
         listed = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -99,6 +148,7 @@ class Cloud:
         if method == "POST" and path == GRAPH:
             if dict(scope["headers"]).get(b"authorization") != self._authorization:
                 return _json({"error": {"code": "InvalidAuthenticationToken", "message": "Not the token."}}, 401)
+            self.arrived.queries += 1
             if self._delay:
                 await asyncio.sleep(self._delay)
             return await self._answers(body)
@@ -113,6 +163,10 @@ class Cloud:
         if not secrets.compare_digest(form.get("client_secret", ""), self.secret):
             return _json({"error": "invalid_client", "error_description": "Not the secret."}, 401)
         return _json({"token_type": "Bearer", "expires_in": _LIFETIME, "access_token": self._token})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
@@ -198,17 +252,25 @@ def main() -> None:
     parser.add_argument("directory", type=Path, help="a recording of benchmarks.record")
     parser.add_argument("--port", type=int, default=0, help="0 for any free one")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each page takes; 0 by default")
+    parser.add_argument("--quota", action="store_true", help="refuse with 429 beyond 15 queries in 5 seconds")
     asked = parser.parse_args()
     directory = asked.directory.resolve()
     tenant = (directory / "tenant").read_text("utf-8")
     listener, url = listen(asked.port)
-    application = Cloud(url, tenant, Recorded(directory), asked.delay)
+    arrived = Arrived()
+    recorded = Recorded(directory)
+    answers = Metered(recorded, arrived) if asked.quota else recorded
+    application = Cloud(url, tenant, answers, delay=asked.delay, arrived=arrived)
+    # The server raises the signal again when it has stopped: as an exception, it lets the folder be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with tempfile.TemporaryDirectory(prefix="lockdown-pages-") as name:
         folder = Path(name)
         serving = server(application, folder)
         found = environment(application, url, tenant, folder / "ca.pem", directory / "lockdown.yaml")
         print(json.dumps(found), flush=True)
-        serving.run(sockets=[listener])
+        with suppress(SystemExit):
+            serving.run(sockets=[listener])
+    print(json.dumps(asdict(arrived)), flush=True)
 
 
 if __name__ == "__main__":
