@@ -72,8 +72,8 @@ class Evaluation:
 
     @property
     def outcome(self) -> Outcome:
-        """``compliant`` only if everything was read and judged, and nothing failed."""
-        if self.unread or self.counts[Verdict.UNKNOWN]:
+        """``compliant`` only if everything was read, something was judged, and nothing failed or is in doubt."""
+        if self.unread or self.counts[Verdict.UNKNOWN] or not any(self.counts[name] for name in COUNTED):
             return Outcome.INDETERMINATE
         return Outcome.NON_COMPLIANT if self.counts[Verdict.FAIL] else Outcome.COMPLIANT
 
@@ -151,12 +151,7 @@ def _prepare(engine: Engine, snapshot: Snapshot) -> None:
 
 
 def _judge(engine: Engine, policy: Policy, snapshot: Snapshot, boundary: Boundary, at: datetime) -> None:
-    for table in policy.reads:
-        known = snapshot.tables.get(table)
-        if known is not None and not known.complete:
-            raise QueryError(
-                next((u.reason for u in snapshot.unread if u.name == table), f"{table} was not read whole.")
-            )
+    _refuse_unread(policy, snapshot)
     translated = engine.translate(bind(policy.query, boundary))
     connection = engine.connection
     connection.execute("DROP TABLE IF EXISTS answer")
@@ -177,6 +172,17 @@ def _judge(engine: Engine, policy: Policy, snapshot: Snapshot, boundary: Boundar
         )
         _refuse_disorder(engine)
         connection.execute("INSERT INTO verdicts SELECT *, NULL FROM staged")
+
+
+def _refuse_unread(policy: Policy, snapshot: Snapshot) -> None:
+    for name, types in policy.reads.items():
+        table = snapshot.tables.get(name)
+        if table is None:
+            continue
+        if not table.complete:
+            raise QueryError(next((u.reason for u in snapshot.unread if u.name == name), f"{name} was not read whole."))
+        if table.types and (missing := sorted(set(types) - set(table.types)) if types else ["other types"]):
+            raise QueryError(f"the snapshot was made without {missing[0]} in the table {name}")
 
 
 def _refuse_disorder(engine: Engine) -> None:

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -22,8 +22,9 @@ from lockdown import __version__, drift, record
 from lockdown.audit import Evaluation, evaluate
 from lockdown.errors import ToolError, UsageError
 from lockdown.evidence import keys, seal
-from lockdown.model import Boundary, Cloud, Scope, Source, Waiver
+from lockdown.model import Boundary, Cloud, Scope, Source, Unread, Waiver
 from lockdown.policy import load as policy_load
+from lockdown.policy.lint import misread
 from lockdown.policy.load import PolicySet
 from lockdown.report import html
 from lockdown.snapshot import engine as kql_engine
@@ -102,6 +103,8 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         ToolError: no credential, unreachable cloud, disk full; nothing is left behind.
     """
     policies = policy_load.load(wanted.policies)
+    if wanted.policies:
+        _refuse_misread(policies)
     signer = keys.load_signer(wanted.key) if wanted.key else None
     baseline = _baseline(wanted.baseline) if wanted.baseline else None
     started = _now()
@@ -165,6 +168,15 @@ def replay(directory: Path) -> Replay:
         return Replay(identical=False, differences=tuple(islice(_differences(recorded, again), _DIFFERENCES_SHOWN)))
 
 
+def _refuse_misread(policies: PolicySet) -> None:
+    found = [finding for policy in policies.policies for finding in misread(policy)]
+    if found:
+        raise UsageError(
+            "\n".join(f"{policies.name}/{f.file}, line {f.line}: {f.message}." for f in found),
+            "List the types under reads in policy.yaml: what is not collected would be taken for absent.",
+        )
+
+
 def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline: drift.Side | None) -> Snapshot:
     directory = work / "inputs/snapshot"
     redactor = Redactor(policies.redaction.paths, policies.redaction.marks)
@@ -184,11 +196,8 @@ def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline
     if earlier.is_file():
         seen = read_scope(earlier, wanted.snapshot / "inputs/snapshot")
         shutil.copytree(seen.directory, directory)
-        return Snapshot(
-            **{
-                **_fields(seen),
-                "directory": directory,
-            }
+        return replace(
+            seen, directory=directory, source=Source.FILE, unread=_with_absent(wanted, seen.subscriptions, seen.unread)
         )
     with Writer(directory, redactor) as writer:
         known = ingest(wanted.snapshot, writer)
@@ -201,14 +210,19 @@ def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline
         requested=wanted.scope,
         subscriptions=known.subscriptions,
         tables=writer.tables,
-        unread=known.unread,
+        unread=_with_absent(wanted, known.subscriptions, known.unread),
         derived=known.derived,
         redactions=writer.redactions,
     )
 
 
-def _fields(snapshot: Snapshot) -> dict[str, Any]:
-    return {name: getattr(snapshot, name) for name in snapshot.__dataclass_fields__}
+def _with_absent(wanted: Wanted, held: Mapping[str, str], unread: tuple[Unread, ...]) -> tuple[Unread, ...]:
+    """Add to ``unread`` what was asked for and a snapshot does not hold."""
+    told = {(item.what, item.name) for item in unread}
+    absent = [("subscription", name) for name in wanted.scope.subscriptions if name not in held]
+    return *unread, *(
+        Unread(what, name, "The snapshot does not hold it.") for what, name in absent if (what, name) not in told
+    )
 
 
 def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: PolicySet) -> None:

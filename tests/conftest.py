@@ -65,3 +65,17 @@ def private() -> Iterator[Sandbox]:
     """A local Azure that holds the closed environment."""
     with Sandbox("coa-private") as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def stock_run(stock: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An unsigned run over the stock deployment."""
+    out = tmp_path_factory.mktemp("stock") / "run"
+    subprocess.run(
+        [sys.executable, "-m", "lockdown", "audit", "--quiet", "--out", str(out)],
+        env=clean(stock.environment("auditor")),
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    assert (out / "results/results.json").is_file()
+    return out

@@ -1,7 +1,7 @@
 """From Azure to a snapshot: the pages of exactly what the policies read.
 
 Requests are the pages of one query for each table (and each 300 subscriptions), plus those of the subscriptions that
-are visible: never one for each policy, never one for each resource.
+are visible and one for each management group: never one for each policy, never one for each resource.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from lockdown.snapshot.store import SUBSCRIPTION, Snapshot, Writer
 from lockdown.snapshot.tables import COLUMNS
 
 SUBSCRIPTIONS_A_QUERY = 300
+_FORBIDDEN = 403
+_UNSEEN = "No row of it was visible: it does not exist in this tenant, or this identity lacks Reader on it."
 CHANGES = "resourcechanges"
 
 
@@ -61,6 +63,7 @@ def collect(
         reading.table(*containers)
         visible = _subscriptions(directory / "resourcecontainers.jsonl", writer)
         reading.note_unseen(visible)
+        reading.note_unseen_groups()
         for table, types in sorted(reads.items()):
             if table != "resourcecontainers":
                 reading.table(table, types)
@@ -116,23 +119,25 @@ class _Reading:
         self._writer = writer
         self._scope = scope
         self._progress = progress
+        self._visible: frozenset[str] = frozenset()
         self.unread: list[Unread] = []
 
     def table(self, name: str, types: tuple[str, ...]) -> None:
         """Read one table whole, or note why not."""
+        self._writer.begin(name, types)
         self._read(name, query(name, types))
 
     def changes(self, since: datetime) -> None:
         """Read the change records, or mark their table incomplete."""
+        self._writer.begin(CHANGES)
         self._read(CHANGES, changes_query(since))
 
     def _read(self, name: str, text: str) -> None:
-        self._writer.begin(name)
         for part in _parts(self._scope):
             try:
                 self._pages(name, text, part)
             except RefusedError as error:
-                if error.status == 403:  # noqa: PLR2004 - HTTP Forbidden: nothing of this part is readable
+                if error.status == _FORBIDDEN and not self._readable(part):
                     continue
                 self._incomplete(name, f"Azure refused the query: {error.message}")
             except ToolError as error:
@@ -157,14 +162,26 @@ class _Reading:
         if name != CHANGES:
             self.unread.append(Unread("table", name, reason))
 
+    def _readable(self, part: Scope) -> bool:
+        """Tell whether something of ``part`` was seen: a refusal is then no proof that there is nothing to read."""
+        return bool(self._visible.intersection(part.subscriptions) if part.subscriptions else self._visible)
+
     def note_unseen(self, visible: Mapping[str, str]) -> None:
         """Compare what was asked for with what was visible: partial access is silent in Resource Graph."""
-        reason = "No row of it was visible: it does not exist in this tenant, or this identity lacks Reader on it."
-        self.unread.extend(Unread("subscription", s, reason) for s in self._scope.subscriptions if s not in visible)
-        if not visible:
-            self.unread.extend(Unread("managementGroup", g, reason) for g in self._scope.management_groups)
-            if not self._scope.subscriptions and not self._scope.management_groups:
-                self.unread.append(Unread("subscription", "*", "This identity can read no subscription at all."))
+        self._visible = frozenset(visible)
+        self.unread.extend(Unread("subscription", s, _UNSEEN) for s in self._scope.subscriptions if s not in visible)
+        if not visible and not self._scope.subscriptions and not self._scope.management_groups:
+            self.unread.append(Unread("subscription", "*", "This identity can read no subscription at all."))
+
+    def note_unseen_groups(self) -> None:
+        """Ask for each management group alone: one that is unseen does not show beside one that is seen."""
+        for group in self._scope.management_groups:
+            try:
+                page = next(self._graph.pages(query("resourcecontainers", (SUBSCRIPTION,)), Scope((), (group,))))
+                if not page.rows:
+                    self.unread.append(Unread("managementGroup", group, _UNSEEN))
+            except RefusedError as error:
+                self.unread.append(Unread("managementGroup", group, f"{_UNSEEN} Azure said {error.message}"))
 
 
 def _parts(scope: Scope) -> Iterator[Scope]:

@@ -147,7 +147,8 @@ def _check_outcome(run: Mapping[str, Any], total: Counter[str], verdicts: Counte
     outcome = _text(run, "outcome")
     doubts = total[Verdict.UNKNOWN] + verdicts[Verdict.UNKNOWN]
     whole = run.get("complete") is True and not run.get("partial", False) and not run.get("unreadable")
-    if outcome == "compliant" and (total[Verdict.FAIL] or doubts or not whole):
+    nothing = not any(count for verdict, count in total.items() if verdict != Verdict.NOT_OBSERVED)
+    if outcome == "compliant" and (total[Verdict.FAIL] or doubts or nothing or not whole):
         raise TamperedError(f"{RESULTS} states that the run is compliant; its results do not allow that.")
     if outcome == "nonCompliant" and not total[Verdict.FAIL]:
         raise TamperedError(f"{RESULTS} states that the run is not compliant; it holds no failure.")

@@ -65,6 +65,18 @@ def lint(policy: Policy) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: (finding.file, finding.line, finding.rule, finding.message)))
 
 
+def misread(policy: Policy) -> tuple[Finding, ...]:
+    """Return the types that the query of ``policy`` asks about and ``reads`` does not list, without running anything.
+
+    Such rows are never collected, so the query would take them for absent.
+    """
+    return tuple(
+        Finding(f"{policy.theme}/{policy.id}/query.kql", line_of(policy.query, token.start), rule, message)
+        for token, rule, message in _types(policy)
+        if rule == "reads"
+    )
+
+
 def lint_all(policies: Sequence[Policy]) -> list[Finding]:
     """Return everything that is wrong with many policies, working on all processors."""
     with ThreadPoolExecutor(os.cpu_count()) as workers:

@@ -35,6 +35,7 @@ _HOME = {
     "microsoft.authorization/roleassignments": "authorizationresources",
 }
 _RECORD_SETS = ("microsoft.network/privatednszones/", "microsoft.network/dnszones/")
+_BARE = "No resource carries properties, as in the output of az resource list: there is nothing to judge it by."
 _NEXT = "Give the output of az graph query, a list of resources from Azure Resource Manager, or JSON lines."
 
 
@@ -64,17 +65,23 @@ def ingest(path: Path, writer: Writer) -> Ingested:
     named: dict[str, str] = {}
     seen: set[str] = set()
     unread: list[Unread] = []
+    judged = bare = 0
     for file in _files(path):
         if file.stem in TABLES:
             writer.begin(file.stem)
         for number, row in enumerate(_documents(file, unread), start=1):
             table = _normal(row, file, number)
+            judged += table == "resources"
+            bare += table == "resources" and not row.get("properties")
             subscription = str(row["subscriptionId"])
             if subscription:
                 seen.add(subscription)
             if row["type"] == SUBSCRIPTION:
                 named[subscription] = str(row.get("name") or "")
             writer.add(table, (row,))
+    if judged and bare == judged:
+        writer.mark_incomplete("resources")
+        unread.append(Unread("table", "resources", _BARE))
     if not any(table.rows for table in writer.tables.values()):
         raise UsageError(f"{path} holds no resources.", _NEXT)
     derived = sorted(seen - named.keys())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 REMOVED = "removed by lockdown"
+_NAME = re.compile(r'"([a-z0-9_]+)"')
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Redactor:
         marks: regular expressions of values that look like secrets, wherever they stand.
     """
 
-    def __init__(self, paths: Iterable[Path], marks: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[Path], marks: Iterable[str | re.Pattern[str]]) -> None:
         self._paths = tuple(paths)
         self._marks = tuple(re.compile(mark) for mark in marks)
 
@@ -46,10 +47,10 @@ class Redactor:
         """
         if "\\u" in text or "\\/" in text:
             return self
-        lowered = text.lower()
-        found = Redactor((path for path in self._paths if f'"{_last(path)}"' in lowered), ())
-        found._marks = tuple(mark for mark in self._marks if mark.search(text))
-        return found if found._paths or found._marks else None
+        names = set(_NAME.findall(text.lower()))
+        paths = [path for path in self._paths if (last := _last(path)) in names or not _NAME.fullmatch(f'"{last}"')]
+        marks = [mark for mark in self._marks if mark.search(text)]
+        return Redactor(paths, marks) if paths or marks else None
 
     def redact(self, row: dict[str, Any]) -> int:
         """Remove secrets from ``row`` in place and return how many values were removed."""

@@ -32,12 +32,14 @@ class Table:
     Attributes:
         rows: how many lines its file has.
         complete: False if reading it stopped before its end.
+        types: the ARM types that were asked for, lower-case; empty means every row.
     """
 
     name: str
     rows: int
     sha256: str
     complete: bool = True
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,16 @@ class Writer:
     def tables(self) -> dict[str, Table]:
         """What was written, by table name."""
         return {
-            name: Table(name, found.rows, found.digest.hexdigest(), name not in self._incomplete)
+            name: Table(name, found.rows, found.digest.hexdigest(), name not in self._incomplete, found.types)
             for name, found in sorted(self._open.items())
         }
 
-    def begin(self, table: str) -> None:
-        """Make the table exist, even if it stays empty."""
+    def begin(self, table: str, types: tuple[str, ...] = ()) -> None:
+        """Make the table exist, even if it stays empty; ``types`` are the only ones that will be added, if any."""
         if table not in TABLES:
             raise UsageError(f"{table!r} is not a table of Resource Graph.")
         if table not in self._open:
-            self._open[table] = _Open((self._directory / f"{table}.jsonl").open("wb"))
+            self._open[table] = _Open((self._directory / f"{table}.jsonl").open("wb"), types)
 
     def mark_incomplete(self, table: str) -> None:
         """Remember that reading the table stopped before its end."""
@@ -142,8 +144,9 @@ class Writer:
 
 
 class _Open:
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], types: tuple[str, ...]) -> None:
         self.file = file
+        self.types = types
         self.digest = sha256()
         self.rows = 0
         self.seen: set[int] = set()
@@ -178,7 +181,7 @@ def read_scope(path: Path, directory: Path) -> Snapshot:
     """
     try:
         found = json.loads(path.read_bytes())
-        tables = {t["name"]: Table(**t) for t in found["tables"]}
+        tables = {t["name"]: Table(**{**t, "types": tuple(t["types"])}) for t in found["tables"]}
         snapshot = Snapshot(
             directory=directory,
             source=Source(found["source"]),

@@ -36,9 +36,10 @@ def test_what_the_record_writes_is_accepted(tmp_path: Path) -> None:
     assert found == Recounted(run_object(), sha256(data).hexdigest(), policies=2, results=3)
 
 
-def test_an_empty_record_is_accepted(tmp_path: Path) -> None:
-    empty = {"outcome": "compliant", "counts": counts() | {"notObserved": 0}, "policySet": {"digest": "", "count": 0}}
-    assert again(written(tmp_path, (), (), **empty)).policies == 0
+def test_a_record_of_nothing_is_genuine_but_never_compliant(tmp_path: Path) -> None:
+    empty = {"counts": counts() | {"notObserved": 0}, "policySet": {"digest": "", "count": 0}}
+    assert again(written(tmp_path, (), (), outcome="indeterminate", **empty)).policies == 0
+    refused(written(tmp_path, (), (), outcome="compliant", **empty), "do not allow that")
 
 
 @pytest.mark.parametrize("key", ["pass", "fail", "waived", "notApplicable", "unknown", "manual", "notObserved"])

@@ -16,7 +16,7 @@ STORAGE = {
     "id": f"/subscriptions/{SUB.upper()}/resourceGroups/Rg/providers/Microsoft.Storage/storageAccounts/one",
     "type": "Microsoft.Storage/storageAccounts",
     "location": "westus",
-    "properties": {},
+    "properties": {"publicNetworkAccess": "Disabled"},
 }
 NAMED = {
     "id": f"/subscriptions/{SUB}",
@@ -103,6 +103,16 @@ def test_rows_go_to_the_table_that_holds_their_type(tmp_path: Path) -> None:
     take(path, tmp_path / "out")
     for kind, table in kinds.items():
         assert kind in {row["type"] for row in rows(tmp_path / "out", table)}
+
+
+@pytest.mark.parametrize("properties", [{}, {"properties": None}, {"properties": {}}])
+def test_resources_without_any_properties_cannot_be_judged(tmp_path: Path, properties: dict[str, Any]) -> None:
+    path = tmp_path / "list.json"
+    bare = {key: value for key, value in STORAGE.items() if key != "properties"} | properties
+    path.write_text(json.dumps([bare, NAMED]), "utf-8")
+    found, tables = take(path, tmp_path / "out")
+    assert "az resource list" in found.unread[0].reason
+    assert not tables["resources"].complete
 
 
 @pytest.mark.parametrize("text", ["", json.dumps({"count": 0, "data": []})])
