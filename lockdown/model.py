@@ -142,7 +142,8 @@ class Control:
     Attributes:
         framework: a framework id such as ``nist-800-53-r5``.
         id: as the framework writes it, such as ``SC-7(5)``.
-        basis: ``microsoft`` (Microsoft's own mapping of the built-in) or ``project`` (our claim).
+        basis: ``microsoft`` (Microsoft's own mapping of the built-in), ``microsoft_r5_1_1`` (its newer mapping to NIST SP
+            800-53 Rev. 5.1.1 alone) or ``project`` (our claim).
     """
 
     framework: str

@@ -12,7 +12,7 @@ from lockdown.model import Severity, Verdict
 from lockdown.snapshot.tables import TABLES
 
 PLACEHOLDERS = ("resource", "name", "resourceGroup", "subscription")
-BASES = ("microsoft", "project")
+BASES = ("microsoft", "microsoft_r5_1_1", "project")
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TYPE = re.compile(r"[A-Za-z0-9]+(\.[A-Za-z0-9]+)+(/[A-Za-z0-9]+)+")
@@ -86,9 +86,14 @@ class Strict(BaseModel):
 
 
 class Claims(Strict):
-    """The controls of one framework, by who says that the policy speaks to them."""
+    """The controls of one framework, by who says that the policy speaks to them.
+
+    ``microsoft`` is Microsoft's initiative for the framework as it stands; ``microsoft_r5_1_1`` is what only its newer
+    initiative for NIST SP 800-53 Rev. 5.1.1 says; ``project`` is lockdown's own claim.
+    """
 
     microsoft: tuple[Filled, ...] = ()
+    microsoft_r5_1_1: tuple[Filled, ...] = ()
     project: tuple[Filled, ...] = ()
 
 

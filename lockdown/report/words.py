@@ -26,7 +26,11 @@ SOURCE = {
     "file": "a file, not Azure itself",
     "sandbox": "a sandbox, not Azure",
 }
-BASIS = {"microsoft": "mapped by Microsoft", "project": "claimed by this project"}
+BASIS = {
+    "microsoft": "mapped by Microsoft",
+    "microsoft_r5_1_1": "mapped by Microsoft in Rev. 5.1.1",
+    "project": "claimed by this project",
+}
 FRAMEWORK = {
     "nist-800-53-r5": "NIST SP 800-53 Rev. 5",
     "fedramp-moderate-r5": "FedRAMP Moderate (Rev. 5)",
