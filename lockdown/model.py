@@ -84,8 +84,8 @@ class Unread:
     """Something in scope that could not be read.
 
     Attributes:
-        what: ``subscription``, ``managementGroup`` or ``table``.
-        name: the subscription id, management group id or table name.
+        what: ``subscription``, ``managementGroup``, ``table`` or ``armReads``.
+        name: the subscription id, management group id or table name; for ``armReads`` the type of the items.
         reason: a sentence for a person.
     """
 
@@ -142,8 +142,8 @@ class Control:
     Attributes:
         framework: a framework id such as ``nist-800-53-r5``.
         id: as the framework writes it, such as ``SC-7(5)``.
-        basis: ``microsoft`` (Microsoft's own mapping of the built-in), ``microsoft_r5_1_1`` (its newer mapping to NIST SP
-            800-53 Rev. 5.1.1 alone) or ``project`` (our claim).
+        basis: ``microsoft`` (Microsoft's own mapping of the built-in), ``microsoft_r5_1_1`` (its newer mapping to NIST
+            SP 800-53 Rev. 5.1.1 alone) or ``project`` (our claim).
     """
 
     framework: str
@@ -180,6 +180,50 @@ class Policy:
     built_ins: tuple[BuiltIn, ...] = ()
     absent_passes: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A child of a resource that is read instead of the resource itself.
+
+    Attributes:
+        path: what follows the id of the resource, such as ``blobServices/default``.
+        needs: as in :class:`ArmRead`.
+    """
+
+    path: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ArmRead:
+    """How items that Resource Graph lacks are read from Azure Resource Manager: one request for each parent.
+
+    Attributes:
+        type: the type of the items, lower-case.
+        parents: the lower-case types of the resources that it is read of; empty stands for the ``applies_to`` of each
+            policy that asks for it.
+        path: the path to read, with ``{parent}``, ``{subscription}`` and ``{location}`` of the parent.
+        api_version: the version to read with.
+        listed: True for a list of items in pages, False for one item.
+        whole: the whole answer of an item stands under ``properties``, because it has no ``properties`` of its own.
+        key: where an item has no id of its own, the member of a listed item that tells it from the others.
+        query: further parameters of the request by name, with ``{since}`` and ``{until}``.
+        needs: a property path of the parent: without its last step, while the step before is there, the parent cannot
+            have such items and is not asked.
+        children: lower-case parent type to the children that are read instead of it.
+    """
+
+    type: str
+    parents: tuple[str, ...]
+    path: str
+    api_version: str
+    listed: bool = True
+    whole: bool = False
+    key: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    children: Mapping[str, tuple[Child, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from lockdown.errors import UsageError
 MAX_FILE = 1024 * 1024
 MAX_FILES = 10_000
 PARTS = ("policy.yaml", "query.kql", "cases.yaml")
-SHARED = ("redaction.yaml", "drift-noise.yaml")
+SHARED = ("arm-reads.yaml", "redaction.yaml", "drift-noise.yaml")
 
 _WORD = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _PLACE = re.compile(
-    rf"(?:redaction|drift-noise)\.yaml|frameworks/{_WORD}\.yaml|(?!frameworks/){_WORD}/{_WORD}/"
+    rf"(?:redaction|drift-noise|arm-reads)\.yaml|frameworks/{_WORD}\.yaml|(?!frameworks/){_WORD}/{_WORD}/"
     r"(?:policy\.yaml|query\.kql|cases\.yaml)"
 )
 

@@ -16,8 +16,9 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -27,8 +28,12 @@ import duckdb
 import orjson
 
 from lockdown.errors import LockdownError
+from lockdown.snapshot import fold as fold_module
 from lockdown.snapshot import kql
+from lockdown.snapshot.fold import LOWER, fold
 from lockdown.snapshot.tables import COLUMNS, DYNAMIC, LOWERED, TABLES
+from lockdown.snapshot.translations import Translated, Translations
+from lockdown.snapshot.translations import key as translation_key
 
 NAME = "duckdb-kql"
 VERSION = f"{version('duckdb-kql')} on DuckDB {version('duckdb')}"
@@ -46,24 +51,18 @@ _KUSTO_TYPES = {
     "TIMESTAMP WITH TIME ZONE": "datetime",
     "VARCHAR": "string",
 }
+_TYPES = {
+    column.lower(): "JSON" if column in DYNAMIC else LOWER if column in LOWERED or column == "location" else "VARCHAR"
+    for column in COLUMNS
+}
+_MAKER = VERSION + sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (fold_module, kql))).hexdigest()
+"""What a translation depends on beside the query: the libraries, and the code here that changes what they make."""
+
 _TABLE_FUNCTIONS = frozenset({"unnest", "json_each", "generate_series", "range"})
 
 
 class QueryError(LockdownError):
     """A query could not be translated or run; the message says why in a sentence."""
-
-
-@dataclass(frozen=True)
-class Translated:
-    """SQL for one query, with the values of its placeholders except the time."""
-
-    sql: str
-    parameters: Mapping[str, object] = field(default_factory=dict)
-
-    def bind(self, now: datetime) -> dict[str, object]:
-        """Return the placeholder values for a run at ``now``."""
-        moment = now.astimezone(UTC).replace(tzinfo=None)
-        return {name: moment if name == "kqlnow" else value for name, value in self.parameters.items()}
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,12 @@ class Engine:
     Args:
         memory_limit: DuckDB's limit; a query that needs more raises QueryError.
         deadline: seconds after which a query is interrupted and raises QueryError.
+        translations: keeps what is translated, and knows what was; None is for this engine alone.
     """
 
-    def __init__(self, *, memory_limit: str = "400MB", deadline: float = 30.0) -> None:
+    def __init__(
+        self, *, memory_limit: str = "400MB", deadline: float = 30.0, translations: Translations | None = None
+    ) -> None:
         self._connection = duckdb.connect(":memory:")
         self._deadline = deadline
         self._locked = False
@@ -104,7 +106,7 @@ class Engine:
         ):
             self._connection.execute(setting)
         self._tables: set[str] = set()
-        self._translated: dict[str, Translated] = {}
+        self._translations = translations or Translations()
 
     def __enter__(self) -> Self:
         return self
@@ -161,9 +163,14 @@ class Engine:
         Raises:
             QueryError: it is not KQL, uses something the engine lacks, or reaches beyond the loaded tables.
         """
-        if query not in self._translated:
-            self._translated[query] = self._translate(query)
-        return self._translated[query]
+        words = kql.significant(query)
+        mentioned = {word.text.lower() for word in words if word.kind == "word"}
+        key = translation_key(_MAKER, query, *sorted(mentioned & self._tables))
+        found = self._translations.get(key)
+        if found is None:
+            found = self._translate(query, words)
+            self._translations.put(key, found)
+        return found
 
     def run(self, query: str, now: datetime, *, decode: bool = True) -> Answer:
         """Run a KQL query as of ``now``.
@@ -213,7 +220,6 @@ class Engine:
         columns = ", ".join(f'"{c}" {"JSON" if c in DYNAMIC else "VARCHAR"}' for c in COLUMNS)
         self._connection.execute(f'CREATE TABLE "{_known(table)}" ({columns})')
         self._tables.add(table)
-        self._translated.clear()
 
     def _load(self, table: str, source: str, argument: str) -> int:
         self._create(table)
@@ -226,10 +232,9 @@ class Engine:
             raise QueryError(f"the table {table} could not be loaded: {str(error).splitlines()[0]}") from error
         return int(found[0]) if found else 0
 
-    def _translate(self, query: str) -> Translated:
+    def _translate(self, query: str, words: Sequence[kql.Token]) -> Translated:
         import duckdb_kql  # noqa: PLC0415 - its grammar takes 0.1 s to import, and help needs none of it
 
-        words = kql.significant(query)
         if not words or words[0].text == ".":
             raise QueryError("it is not a query: management commands are refused")
         spelled = {w.text for w in words if w.kind == "word" and w.text.lower() in self._tables}
@@ -245,14 +250,20 @@ class Engine:
             raise QueryError(f"it cannot be translated: {error}") from error
         except RecursionError as error:
             raise QueryError("it is nested too deeply") from error
-        self._refuse_reach(str(found))
-        return Translated(str(found), dict(found.parameters))
+        return Translated(self._reviewed(str(found)), dict(found.parameters))
 
-    def _refuse_reach(self, sql: str) -> None:
+    def _reviewed(self, sql: str) -> str:
         row = self._connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-        tree = orjson.loads(row[0]) if row else {"error": True}
-        if tree.get("error"):
+        tree: dict[str, Any] = orjson.loads(row[0]) if row else {"error": True}
+        if tree["error"]:
             raise QueryError("its translation cannot be read back, so it is not run")
+        for statement in tree["statements"]:
+            fold(statement, dict.fromkeys(self._tables, _TYPES))
+        self._refuse_reach(tree)
+        row = self._connection.execute("SELECT json_deserialize_sql(?::JSON)", [orjson.dumps(tree).decode()]).fetchone()
+        return str(row[0]) if row else ""
+
+    def _refuse_reach(self, tree: dict[str, Any]) -> None:
         named, defined, functions = set[str](), set[str](), set[str]()
         _walk(tree, named, defined, functions)
         missing = sorted(name for name in named - defined if name.lower() not in self._tables)

@@ -6,6 +6,10 @@ responses. ``armresources`` is lockdown's own: what Resource Graph does not hold
 
 from __future__ import annotations
 
+ARM_TABLE = "armresources"
+READS = "lockdown/reads"
+"""The type of the rows of ``armresources`` that tell what was read of which resource, and what could not be."""
+
 DYNAMIC = frozenset({"sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation"})
 LOWERED = frozenset({"type", "resourceGroup", "location"})
 
