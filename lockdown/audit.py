@@ -23,10 +23,18 @@ COUNTED = ("pass", "fail", WAIVED, "notApplicable", "unknown", "manual")
 _WORST = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.MANUAL, Verdict.PASS, Verdict.NOT_APPLICABLE)
 _COLUMNS = ("policy", "resource", "part", "verdict", "severity", "reason", "expected", "observed")
 _REQUIRED = ("id", "verdict", "reason", "expected", "observed")
-_OUT_OF_SCOPE = (
-    "SELECT resource FROM staged WHERE lower(split_part(resource, '/', 3)) NOT IN (SELECT subscription FROM visible) "
-    "OR NOT starts_with(lower(resource), '/subscriptions/')"
-)
+_DISORDER = f"""
+SELECT resource, problem FROM (
+    SELECT resource, CASE
+        WHEN coalesce(verdict, '') NOT IN ({", ".join(f"'{v}'" for v in _WORST)}) THEN 'has no verdict'
+        WHEN severity NOT IN ({", ".join(f"'{s}'" for s in Severity)}) THEN 'has a severity that does not exist'
+        WHEN NOT starts_with(lower(resource), '/subscriptions/')
+            OR lower(split_part(resource, '/', 3)) NOT IN (SELECT subscription FROM visible) THEN 'is out of scope'
+        END AS problem
+    FROM staged
+    UNION ALL
+    SELECT min(resource), 'is given twice' FROM staged GROUP BY lower(resource), part HAVING count(*) > 1
+) WHERE problem IS NOT NULL ORDER BY resource LIMIT 1"""
 _CHUNK = 1_000
 
 
@@ -154,10 +162,9 @@ def _judge(engine: Engine, policy: Policy, snapshot: Snapshot, boundary: Boundar
     _refuse_unread(policy, snapshot)
     translated = engine.translate(bind(policy.query, boundary))
     connection = engine.connection
-    connection.execute("DROP TABLE IF EXISTS answer")
     with engine.limits():
-        connection.execute(f"CREATE TABLE answer AS {translated.sql}", translated.bind(at) or None)
-    names = {str(row[0]) for row in connection.execute("DESCRIBE answer").fetchall()}
+        connection.execute(f"CREATE OR REPLACE TABLE answer AS {translated.sql}", translated.bind(at) or None)
+    names = {str(column[0]) for column in connection.execute("SELECT * FROM answer LIMIT 0").description or ()}
     if missing := [name for name in _REQUIRED if name not in names]:
         raise QueryError(f"its rows have no column {missing[0]}")
     part = "coalesce(part, '')" if "part" in names else "''"
@@ -186,21 +193,9 @@ def _refuse_unread(policy: Policy, snapshot: Snapshot) -> None:
 
 
 def _refuse_disorder(engine: Engine) -> None:
-    verdicts = ", ".join(f"'{v}'" for v in _WORST)
-    severities = ", ".join(f"'{s}'" for s in Severity)
-    checks = (
-        (f"SELECT resource FROM staged WHERE coalesce(verdict, '') NOT IN ({verdicts})", "has no verdict"),
-        (f"SELECT resource FROM staged WHERE severity NOT IN ({severities})", "has a severity that does not exist"),
-        (
-            "SELECT min(resource) FROM staged GROUP BY lower(resource), part HAVING count(*) > 1",
-            "is given twice",
-        ),
-        (_OUT_OF_SCOPE, "is out of scope"),
-    )
-    for sql, problem in checks:
-        row = engine.connection.execute(f"{sql} LIMIT 1").fetchone()
-        if row:
-            raise QueryError(f"the row of {row[0] or 'a resource without id'} {problem}")
+    row = engine.connection.execute(_DISORDER).fetchone()
+    if row:
+        raise QueryError(f"the row of {row[0] or 'a resource without id'} {row[1]}")
 
 
 def _unknown(engine: Engine, policy: Policy, snapshot: Snapshot, reason: str) -> None:

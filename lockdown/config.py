@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
@@ -14,6 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from lockdown import yamlfile
 from lockdown.errors import UsageError
 from lockdown.model import Boundary, Scope, Waiver
+
+LONGEST_WAIVER = timedelta(days=180)
+"""A waiver must be thought about again after that."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MANAGEMENT_GROUP = re.compile(r"[A-Za-z0-9_().-]{1,90}")
@@ -35,8 +38,12 @@ class Config:
     key: str | None = None
 
 
-def load(path: Path) -> Config:
+def load(path: Path, today: date | None = None) -> Config:
     """Read lockdown.yaml.
+
+    Args:
+        path: the file.
+        today: the day from which the longest time of a waiver counts; None is the day in UTC.
 
     Raises:
         UsageError: it cannot be read or is wrong; the message names file, line and key of every error.
@@ -46,6 +53,7 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", "Name a lockdown.yaml with -c.") from error
     written = yamlfile.load(str(path), data, _File)
+    _refuse_endless(path, data, written, (today or datetime.now(UTC).date()) + LONGEST_WAIVER)
     return Config(
         Scope(tuple(written.scope.subscriptions), tuple(written.scope.managementGroups)),
         Boundary(
@@ -56,6 +64,20 @@ def load(path: Path) -> Config:
         tuple(Waiver(w.policy, tuple(w.resources), w.reason, w.owner, w.expires) for w in written.waivers),
         written.signing.key,
     )
+
+
+def _refuse_endless(path: Path, data: bytes, written: _File, last: date) -> None:
+    too_long = [(index, waiver.expires) for index, waiver in enumerate(written.waivers) if waiver.expires > last]
+    if too_long:
+        _, lines = yamlfile.parse(str(path), data)
+        raise UsageError(
+            "\n".join(
+                f"{path}, line {lines.get(('waivers', index, 'expires'), 1)}: waivers.{index}.expires: {expires} is "
+                f"later than {last}; a waiver holds for at most {LONGEST_WAIVER.days} days from today."
+                for index, expires in too_long
+            ),
+            "Choose an earlier day, and decide again then.",
+        )
 
 
 def subscription_id(text: str) -> str:

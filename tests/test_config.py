@@ -9,6 +9,9 @@ from lockdown.config import load
 from lockdown.errors import UsageError
 from lockdown.model import Boundary, Scope, Waiver
 
+TODAY = date(2026, 8, 4)
+"""180 days before the waiver in GOOD expires."""
+
 SUB = "00000000-0000-0000-0000-00000000000A"
 GOOD = f"""\
 scope:
@@ -36,7 +39,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_everything_is_read_and_ids_become_lower_case(tmp_path: Path) -> None:
-    found = load(write(tmp_path, GOOD))
+    found = load(write(tmp_path, GOOD), TODAY)
     sub = SUB.lower()
     network = f"/subscriptions/{sub}/resourcegroups/rg/providers/microsoft.network/virtualnetworks/vnet"
     assert found.scope == Scope((sub,))
@@ -69,6 +72,7 @@ def test_an_empty_section_and_an_absent_one_are_the_same(tmp_path: Path) -> None
         ),
         (("203.0.113.7", "203.0.113.700"), 7, "boundary.egressAddresses.0"),
         (("2027-01-31", "2027-13-31"), 13, "month must be in 1..12"),
+        (("2027-01-31", "2027-02-01"), 13, "waivers.0.expires: 2027-02-01 is later than 2027-01-31"),
         (("2027-01-31", "soon"), 13, "waivers.0.expires"),
         (("owner: genomics platform", "owner: ' '"), 12, "waivers.0.owner: value error, must not be empty"),
         (("    owner: genomics platform\n", ""), 9, "waivers.0.owner: field required"),
@@ -86,7 +90,7 @@ def test_an_error_names_file_line_and_key(tmp_path: Path, change: tuple[str, str
     assert change[0] in GOOD
     path = write(tmp_path, GOOD.replace(change[0], change[1], 1))
     with pytest.raises(UsageError) as caught:
-        load(path)
+        load(path, TODAY)
     assert f"{path}, line {line}: " in caught.value.message
     assert told in caught.value.message
 

@@ -1,0 +1,30 @@
+"""``lockdown waivers``: what a person needs to accept a failure until a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+
+@click.group(name="waivers", help="Write waiver entries for the failures of a run.")
+def command() -> None:
+    """Group the subcommands."""
+
+
+@command.command()
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("policies", nargs=-1, metavar="[POLICY]...")
+@click.option("--days", type=int, default=90, show_default=True, help="How long they shall hold, at most 180.")
+def template(run: Path, policies: Sequence[str], days: int) -> None:
+    """Write a `waivers:` section for the failures of a run, of all policies or of those named, to stdout.
+
+    The reasons are those of the findings; the owner is left empty and must be filled in before lockdown takes it.
+    """
+    from lockdown import record
+    from lockdown.report import waivers
+
+    found = record.read(run / "results/results.json")
+    click.echo(waivers.render(found, policies, datetime.now(UTC).date(), days), nl=False)
