@@ -34,27 +34,85 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--theme", help="Only this theme, such as public-ip.")
-@click.option("--framework", help="Only policies that speak to this framework, such as fedramp-moderate-r5.")
+@click.option(
+    "--framework", help="By the controls of this framework, such as fedramp-moderate-r5, or the start of its id."
+)
 @_as_json
 @_root
 def list_policies(theme: str | None, framework: str | None, as_json: bool, root: Path | None) -> None:
-    """List the policies, with the controls that they speak to."""
+    """List the policies with the controls that they speak to, or the controls of a framework with their policies."""
     found = _load(root)
     framework_id = _framework(found, framework) if framework else None
-    chosen = [
-        (policy, _controls(found, policy, framework_id))
-        for policy in found.policies
-        if theme is None or policy.theme == theme
-    ]
+    chosen = [policy for policy in found.policies if theme is None or policy.theme == theme]
     if theme and not chosen:
         themes = ", ".join(sorted({policy.theme for policy in found.policies}))
         raise UsageError(f"There is no theme {theme!r}.", f"Known: {themes}.")
-    chosen = [(policy, controls) for policy, controls in chosen if controls or framework_id is None]
+    if framework_id:
+        _list_by_control(found, chosen, framework_id, as_json=as_json)
+    elif as_json:
+        _write({"digest": found.digest, "policies": [_summary(p, _controls(found, p, None)) for p in chosen]})
+    else:
+        rows = [(p.id, p.theme, p.severity.value, p.title, _ids_of(_controls(found, p, None))) for p in chosen]
+        _table(("id", "theme", "severity", "what must hold", "controls"), rows)
+
+
+def _list_by_control(found: PolicySet, chosen: list[Policy], framework_id: str, *, as_json: bool) -> None:
+    from lockdown.policy.assessed import by_control
+
+    controls = by_control(chosen, framework_id, found.frameworks)
     if as_json:
-        _write({"digest": found.digest, "policies": [_summary(policy, controls) for policy, controls in chosen]})
+        speaking = {policy.id: policy for control in controls for policy, _ in control.policies}
+        listed = [
+            {
+                "id": control.id,
+                "title": control.requirement.title,
+                "implementation": control.requirement.implementation,
+                "policies": [{"id": policy.id, "basis": basis} for policy, basis in control.policies],
+            }
+            for control in controls
+        ]
+        policies = [_summary(p, _controls(found, p, framework_id)) for _, p in sorted(speaking.items())]
+        _write({"digest": found.digest, "framework": framework_id, "controls": listed, "policies": policies})
         return
-    rows = [(p.id, p.theme, p.severity.value, p.title, _ids_of(controls)) for p, controls in chosen]
-    _table(("id", "theme", "severity", "what must hold", "controls"), rows)
+    rows = [
+        (
+            control.id,
+            control.requirement.implementation,
+            control.requirement.title,
+            ", ".join(policy.id for policy, _ in control.policies) or "not assessed by lockdown",
+        )
+        for control in controls
+    ]
+    _table(("control", "implementation", "title", "policies"), rows)
+    assessed = sum(1 for control in controls if control.policies)
+    click.echo(
+        f"{assessed} of {len(controls)} controls have a policy; the others are not assessed by lockdown.", err=True
+    )
+
+
+@command.command()
+@click.argument("policy_id", metavar="ID")
+@click.option("--theme", required=True, help="The folder that it belongs to, such as public-network-access.")
+@click.option("--type", "kind", required=True, help="What it judges, such as Microsoft.Storage/storageAccounts.")
+@click.option(
+    "--dir", "root", type=click.Path(path_type=Path), default=Path("policies"), show_default=True, help="Your policies."
+)
+def new(policy_id: str, theme: str, kind: str, root: Path) -> None:
+    """Write a policy to start from: it loads, lints clean and passes its cases, about a property that you replace."""
+    from lockdown.policy import scaffold
+
+    folder = scaffold.write(root, theme, policy_id, kind)
+    click.echo(str(folder))
+    click.echo(f"Change its three files, then: lockdown policies test {policy_id} --policies {root}", err=True)
+
+
+@command.command()
+@_root
+def catalogue(root: Path | None) -> None:
+    """Write the catalogue page, in Markdown, to stdout."""
+    from lockdown.policy import catalogue as page
+
+    click.echo(page.render(_load(root)), nl=False)
 
 
 @command.command()

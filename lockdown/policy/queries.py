@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from lockdown.errors import UsageError
 from lockdown.model import Boundary, Policy
 from lockdown.policy import boundary
-from lockdown.snapshot.engine import Engine, QueryError, Translated
+from lockdown.snapshot.engine import Engine, QueryError
 from lockdown.snapshot.kql import line_of, significant
+from lockdown.snapshot.translations import Translated
 
 _POSITION = re.compile(r"\bat (\d+):\d+")
 _NAMED = re.compile(r"'(?:function:)?(\w+)'|the table (\w+) was not collected|column \"(\w+)\" not found")

@@ -133,3 +133,59 @@ def test_lint_of_what_is_right(tree: Path, capsys: Output) -> None:
         "microsoftParser": {"ran": True, "queries": 1, "reason": ""},
         "runsIn": {"storage-closed": ["resource-graph", "snapshot"]},
     }
+
+
+def test_a_framework_is_listed_by_control_and_says_what_nothing_assesses(tree: Path, capsys: Output) -> None:
+    found = answer(capsys, "list", "--framework", "nist", "--policies", str(tree))
+    assert [(c["id"], [p["id"] for p in c["policies"]]) for c in found["controls"]] == [
+        ("AC-4", ["storage-closed"]),
+        ("SC-7", ["storage-closed"]),
+    ]
+    assert run(["policies", "list", "--framework", "hipaa", "--policies", str(tree)]) == Exit.OK
+    streams = capsys.readouterr()
+    assert all(line.endswith("not assessed by lockdown") for line in streams.out.splitlines())
+    assert "0 of 1 controls have a policy" in streams.err
+
+
+def test_a_new_policy_loads_lints_clean_and_passes(tmp_path: Path, capsys: Output) -> None:
+    root = tmp_path / "mine"
+    made = [
+        "policies",
+        "new",
+        "cache-closed",
+        "--theme",
+        "caches",
+        "--type",
+        "Microsoft.Cache/redis",
+        "--dir",
+        str(root),
+    ]
+    assert run(made) == Exit.OK
+    assert capsys.readouterr().out.strip() == str(root / "caches/cache-closed")
+    assert run(["policies", "test", "cache-closed", "--policies", str(root)]) == Exit.OK
+    assert run(["policies", "lint", "cache-closed", "--policies", str(root)]) == Exit.OK
+    capsys.readouterr()
+    assert run(made) == Exit.USAGE
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "told"),
+    [("../x", "Microsoft.Cache/redis", "'../x' is not an id"), ("x", "redis", "'redis' is not a resource type")],
+)
+def test_a_new_policy_needs_a_name_and_a_type(
+    tmp_path: Path, capsys: Output, policy: str, kind: str, told: str
+) -> None:
+    found = ["policies", "new", policy, "--theme", "caches", "--type", kind, "--dir", str(tmp_path)]
+    assert run(found) == Exit.USAGE
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_catalogue_has_an_anchor_for_each_policy_and_hostile_text_stays_text(spoil: Spoil, capsys: Output) -> None:
+    root = spoil("policy.yaml", "rationale: Data is in it.", "rationale: '<script> | [x](javascript:y) # `z`'")
+    assert run(["policies", "catalogue", "--policies", str(root)]) == Exit.OK
+    page = capsys.readouterr().out
+    assert "### storage-closed\n" in page
+    assert r"Why: \<script\> \| \[x\](javascript:y) \# \`z\`" in page
+    assert "| HIPAA | 1 | 0 | 1 |" in page
