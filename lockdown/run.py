@@ -181,13 +181,23 @@ def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline
     directory = work / "inputs/snapshot"
     redactor = Redactor(policies.redaction.paths, policies.redaction.marks)
     if wanted.snapshot is None:
-        from lockdown.cloud import collect, endpoints  # noqa: PLC0415 - an offline run imports nothing of Azure
+        # An offline run imports nothing of Azure.
+        from lockdown.cloud import collect, endpoints, request_log  # noqa: PLC0415
 
         cloud = endpoints.resolve(wanted.cloud, wanted.authority)
         watch.stage(f"Reading {cloud.resource_manager}")
         since = datetime.fromisoformat(baseline.record.run["startedAt"]) if baseline else None
-        snapshot, log = collect.collect(cloud, wanted.scope, policies.reads(), directory, redactor, watch.rows, since)
-        collect.write_log(work / "inputs/requests.jsonl", log)
+        snapshot, log = collect.collect(
+            cloud,
+            wanted.scope,
+            policies.reads(),
+            directory,
+            redactor,
+            watch.rows,
+            arm_reads=policies.arm_reads(),
+            changes_since=since,
+        )
+        request_log.write(work / "inputs/requests.jsonl", log)
         return snapshot
     watch.stage(f"Reading {wanted.snapshot}")
     (work / "inputs/requests.jsonl").parent.mkdir(parents=True, exist_ok=True)

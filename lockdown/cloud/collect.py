@@ -1,32 +1,37 @@
 """From Azure to a snapshot: the pages of exactly what the policies read.
 
 Requests are the pages of one query for each table (and each 300 subscriptions), plus those of the subscriptions that
-are visible and one for each management group: never one for each policy, never one for each resource.
+are visible and one for each management group. What Resource Graph lacks takes one request for each resource that it is
+read of, however many policies ask.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from lockdown.cloud import credentials
-from lockdown.cloud.resource_graph import Graph, RefusedError, Request
+from lockdown.cloud import arm, arm_plan, arm_rows, credentials
+from lockdown.cloud.client import Client
+from lockdown.cloud.request_log import Request
+from lockdown.cloud.resource_graph import Graph, RefusedError
 from lockdown.errors import ToolError
-from lockdown.model import Cloud, Scope, Source, Unread
+from lockdown.model import ArmRead, Cloud, Scope, Source, Unread
 from lockdown.snapshot.redact import Redactor
 from lockdown.snapshot.store import SUBSCRIPTION, Snapshot, Writer
-from lockdown.snapshot.tables import COLUMNS
+from lockdown.snapshot.tables import ARM_TABLE, COLUMNS
 
 SUBSCRIPTIONS_A_QUERY = 300
 _FORBIDDEN = 403
 _UNSEEN = "No row of it was visible: it does not exist in this tenant, or this identity lacks Reader on it."
 CHANGES = "resourcechanges"
+EVENTS_KEPT = timedelta(days=14)
+_PARENTS = ("resourcecontainers", "resources")
 
 
 class Progress(Protocol):
@@ -43,13 +48,16 @@ def collect(
     directory: Path,
     redactor: Redactor,
     progress: Progress,
+    *,
+    arm_reads: Sequence[ArmRead] = (),
     changes_since: datetime | None = None,
 ) -> tuple[Snapshot, list[Request]]:
     """Read what ``reads`` names into ``directory``, and return the snapshot with the log of its requests.
 
-    What cannot be read becomes ``unread`` with its reason; the rest is still collected. With ``changes_since``, the
-    records of who changed what since then are read too; without them nothing is judged differently, so that table is
-    only marked incomplete where it cannot be read.
+    What cannot be read becomes ``unread`` with its reason; the rest is still collected. ``arm_reads`` is read from
+    Azure Resource Manager of the resources that were collected; their table is whole also where reads failed, because
+    it says so for each resource. With ``changes_since``, the records of who changed what since then are read too;
+    without them nothing is judged differently, so that table is only marked incomplete where it cannot be read.
 
     Raises:
         ToolError: no credential was accepted, or Azure cannot be reached.
@@ -57,16 +65,20 @@ def collect(
     log: list[Request] = []
     credential = credentials.credential(cloud)
     identity = credentials.identify(credential, cloud)
-    with Writer(directory, redactor) as writer, Graph(cloud, credential, log.append) as graph:
-        reading = _Reading(graph, writer, scope, progress)
+    with Writer(directory, redactor) as writer, Client(cloud, credential, log.append) as client:
+        reading = _Reading(Graph(client), writer, scope, progress)
         containers = ("resourcecontainers", tuple(sorted({SUBSCRIPTION, *reads.get("resourcecontainers", ())})))
         reading.table(*containers)
         visible = _subscriptions(directory / "resourcecontainers.jsonl", writer)
         reading.note_unseen(visible)
         reading.note_unseen_groups()
         for table, types in sorted(reads.items()):
-            if table != "resourcecontainers":
+            if table not in {"resourcecontainers", ARM_TABLE}:
                 reading.table(table, types)
+        if ARM_TABLE in reads:
+            writer.begin(ARM_TABLE, reads[ARM_TABLE])
+            writer.flush()
+            reading.arm(client, _plan(directory, arm_reads))
         if changes_since is not None:
             reading.changes(changes_since)
     return (
@@ -131,6 +143,22 @@ class _Reading:
         """Read the change records, or mark their table incomplete."""
         self._writer.begin(CHANGES)
         self._read(CHANGES, changes_query(since))
+
+    def arm(self, client: Client, reads: Sequence[arm_plan.Read]) -> None:
+        """Read from Azure Resource Manager, and note what could not be read."""
+        failures = arm.Failures()
+        for number, (asked, outcome) in enumerate(arm.read(client, reads), start=1):
+            for parent in asked.parents:
+                failures.note(asked.spec, parent.id, self._add_items(asked, parent, outcome))
+            self._progress(ARM_TABLE, number, len(reads))
+        self.unread.extend(failures.unread())
+
+    def _add_items(self, asked: arm_plan.Read, parent: arm_plan.Parent, outcome: arm_rows.Outcome) -> arm_rows.Outcome:
+        rows = arm_rows.rows(asked.spec, parent, outcome)
+        if self._writer.add(ARM_TABLE, rows, outcome.body) < len(rows):
+            outcome = replace(outcome, status=0, code="IdTwice", message="An item has the id of another resource's.")
+        self._writer.add(ARM_TABLE, (arm_rows.read_row(asked.spec, parent, asked.target, outcome),))
+        return outcome
 
     def _read(self, name: str, text: str) -> None:
         for part in _parts(self._scope):
@@ -202,6 +230,15 @@ def _subscriptions(path: Path, writer: Writer) -> dict[str, str]:
     return found
 
 
-def write_log(path: Path, log: list[Request]) -> None:
-    """Write the request log as JSON lines."""
-    path.write_text("".join(json.dumps(asdict(r), sort_keys=True, separators=(",", ":")) + "\n" for r in log), "utf-8")
+def _plan(directory: Path, arm_reads: Sequence[ArmRead]) -> list[arm_plan.Read]:
+    until = datetime.now(UTC)
+    return arm_plan.plan(arm_reads, _rows(directory), until - EVENTS_KEPT, until)
+
+
+def _rows(directory: Path) -> Iterator[dict[str, Any]]:
+    for table in _PARENTS:
+        path = directory / f"{table}.jsonl"
+        if path.is_file():
+            with path.open("rb") as file:
+                for line in file:
+                    yield json.loads(line)

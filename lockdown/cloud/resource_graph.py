@@ -10,28 +10,15 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
-from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.core.pipeline.policies import (
-    BearerTokenCredentialPolicy,
-    HeadersPolicy,
-    RequestIdPolicy,
-    RetryPolicy,
-    UserAgentPolicy,
-)
 from azure.core.rest import HttpRequest, HttpResponse
-from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 
-from lockdown import __version__
-from lockdown.cloud.credentials import scope as token_scope
+from lockdown.cloud.client import Client, NoAnswerError
 from lockdown.errors import LockdownError, ToolError
-from lockdown.model import Cloud, Scope
+from lockdown.model import Scope
 
 API_VERSION = "2022-10-01"
 PAGE_ROWS = 1_000
@@ -54,20 +41,6 @@ class RefusedError(LockdownError):
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request as the request log keeps it: what was asked, and what came back. Never a token."""
-
-    method: str
-    path: str
-    api_version: str
-    status: int
-    request_id: str
-    date: str
-    body_sha256: str
-    rows: int
-
-
-@dataclass(frozen=True)
 class Page:
     """One page of an answer.
 
@@ -87,31 +60,11 @@ class Page:
 
 
 class Graph:
-    """A client of Resource Graph in one cloud. Use as a context manager."""
+    """Resource Graph in one cloud."""
 
-    def __init__(self, cloud: Cloud, credential: TokenCredential, log: Callable[[Request], None]) -> None:
-        self._log = log
-        self._base = cloud.resource_manager
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._pace = Pace()
-        self._client: ARMPipelineClient[HttpRequest, HttpResponse] = ARMPipelineClient(
-            cloud.resource_manager,
-            policies=[
-                RequestIdPolicy(),
-                HeadersPolicy(),
-                UserAgentPolicy(f"lockdown/{__version__}"),
-                RetryPolicy(retry_total=6, retry_backoff_factor=0.5),
-                BearerTokenCredentialPolicy(credential, token_scope(cloud)),
-            ],
-        )
-
-    def __enter__(self) -> Self:
-        self._client.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.__exit__(kind, error, trace)
 
     def pages(self, query: str, scope: Scope) -> Iterator[Page]:
         """Yield the pages of ``query``.
@@ -135,20 +88,17 @@ class Graph:
             management_groups=list(scope.management_groups) or None,
             options=QueryRequestOptions(top=PAGE_ROWS, skip_token=token or None, result_format="objectArray"),
         ).serialize()
-        request = HttpRequest("POST", f"{self._base}{PATH}?api-version={API_VERSION}", json=body)
+        request = HttpRequest("POST", f"{self._client.base}{PATH}?api-version={API_VERSION}", json=body)
         self._pace.wait()
         try:
-            response = self._client.send_request(request, retry_on_methods=_POST_IS_A_READ)
-            content = response.content
-        except ClientAuthenticationError as error:
-            raise ToolError(f"Azure refused the credential: {_line(error)}", "Run az login again.") from error
-        except AzureError as error:
+            response, content = self._client.send(request, retry_on_methods=_POST_IS_A_READ)
+        except NoAnswerError as error:
             raise ToolError(
-                f"Azure Resource Graph cannot be reached: {_line(error)}", "Check the network, then run again."
+                f"Azure Resource Graph cannot be reached: {error}", "Check the network, then run again."
             ) from error
         self._pace.learn(response)
         page = _answer(content) if response.status_code == 200 else None  # noqa: PLR2004 - HTTP OK
-        self._log(_logged(response, content, len(page.rows) if page else 0))
+        self._client.log(response, content, API_VERSION, len(page.rows) if page else 0)
         if page is None:
             raise _refusal(response.status_code, content)
         return page
@@ -217,21 +167,3 @@ def _refusal(status: int, content: bytes) -> LockdownError:
     if status == 401:  # noqa: PLR2004 - HTTP Unauthorized
         return ToolError(f"Azure refused the credential: {text}", "Run az login again.")
     return RefusedError(status, codes, text)
-
-
-def _logged(response: HttpResponse, content: bytes, rows: int) -> Request:
-    headers = response.headers
-    return Request(
-        method=str(response.request.method),
-        path=PATH,
-        api_version=API_VERSION,
-        status=response.status_code,
-        request_id=headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id") or "",
-        date=headers.get("Date", ""),
-        body_sha256=sha256(content).hexdigest(),
-        rows=rows,
-    )
-
-
-def _line(error: AzureError) -> str:
-    return str(error.message).splitlines()[0] if error.message else type(error).__name__

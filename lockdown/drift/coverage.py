@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from lockdown.drift import rows
 from lockdown.drift.items import NotCompared
 from lockdown.drift.side import Side
+from lockdown.snapshot.tables import ARM_TABLE
 
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
 _NAMES = ("baseline", "current")
@@ -48,7 +49,7 @@ class Coverage:
     def _stopped(self) -> Gap | None:
         if self.side.record.run.get("partial"):
             return Gap("unreadable", "run", "The run was stopped before it had read everything.")
-        for what in self.side.unreadable.keys() - {"subscription", "managementGroup", "table"}:
+        for what in self.side.unreadable.keys() - {"subscription", "managementGroup", "table", "armReads"}:
             name, reason = next(iter(sorted(self.side.unreadable[what].items())))
             return Gap("unreadable", name, reason)
         return None
@@ -75,9 +76,12 @@ class Coverage:
         return Gap("scope", subscription, "The subscription is not in the scope of this run.")
 
     def _table(self, table: str, kind: str) -> Gap | None:
-        unread = self.side.unreadable.get("table", {})
-        if table in unread:
-            return Gap("unreadable", table, unread[table])
+        unread = dict(self.side.unreadable.get("table", {}))
+        if table == ARM_TABLE:
+            unread |= self.side.unreadable.get("armReads", {})
+        for name in (table, kind):
+            if name in unread:
+                return Gap("unreadable", name, unread[name])
         if (table, kind) in self.seen:
             return None
         if self.side.record.run["source"] == "file":

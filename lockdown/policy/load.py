@@ -1,7 +1,7 @@
 """Read a policy set: strictly, executing nothing, and with the exact bytes that a run ships and signs.
 
-The tree is ``<theme>/<policy-id>/{policy.yaml,query.kql,cases.yaml}``, ``frameworks/<id>.yaml``, ``redaction.yaml`` and
-``drift-noise.yaml``: in the wheel, in a folder of the user's own, or as ``policies/`` of a run.
+The tree is ``<theme>/<policy-id>/{policy.yaml,query.kql,cases.yaml}``, ``frameworks/<id>.yaml``, ``arm-reads.yaml``,
+``redaction.yaml`` and ``drift-noise.yaml``: in the wheel, in a folder of the user's own, or as ``policies/`` of a run.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from lockdown import data
 from lockdown.errors import UsageError
-from lockdown.model import Policy
+from lockdown.model import ArmRead, Policy
+from lockdown.policy import arm_reads, policyfile, queries, tree
 from lockdown.policy import frameworks as framework_files
-from lockdown.policy import policyfile, queries, tree
 from lockdown.policy import redaction as redaction_file
 from lockdown.policy.frameworks import Framework
 from lockdown.policy.redaction import Redaction
@@ -35,6 +35,7 @@ class PolicySet:
     Attributes:
         policies: sorted by id.
         frameworks: by id.
+        arm: what can be read from Azure Resource Manager, by lower-case type.
         redaction: which values are secrets and never reach the disk.
         files: relative path to the exact bytes of everything that a run ships under ``policies/``.
         name: what messages call the root of the set.
@@ -42,6 +43,7 @@ class PolicySet:
 
     policies: tuple[Policy, ...]
     frameworks: Mapping[str, Framework]
+    arm: Mapping[str, ArmRead]
     redaction: Redaction
     files: Mapping[str, bytes] = field(repr=False)
     name: str = "policies"
@@ -61,6 +63,10 @@ class PolicySet:
                 needed[table] = None if known is None or not types else known | set(types)
         return {table: tuple(sorted(types or ())) for table, types in sorted(needed.items())}
 
+    def arm_reads(self) -> tuple[ArmRead, ...]:
+        """Return what the policies ask Azure Resource Manager for, each with the types of its parents."""
+        return arm_reads.wanted(self.arm, self.policies)
+
     def get(self, policy_id: str) -> Policy:
         """Return one policy.
 
@@ -76,9 +82,9 @@ class PolicySet:
 def load(root: Traversable | Path | None = None, *, translate: bool | None = None) -> PolicySet:
     """Read the policy set at ``root``; without one, the set that ships with lockdown.
 
-    A root without ``frameworks/``, ``redaction.yaml`` or ``drift-noise.yaml`` gets lockdown's own. ``translate`` says
-    whether each query is translated to see that it can be; by default only those of a given root are, because the
-    shipped ones were before they shipped. It takes about 0.2 s a query.
+    A root without ``frameworks/``, ``arm-reads.yaml``, ``redaction.yaml`` or ``drift-noise.yaml`` gets lockdown's own.
+    ``translate`` says whether each query is translated to see that it can be; by default only those of a given root
+    are, because the shipped ones were before they shipped. It takes about 0.2 s a query.
 
     Raises:
         UsageError: anything in it is wrong; the message names file, line and key of every problem.
@@ -105,6 +111,7 @@ def parse(files: Mapping[str, bytes], *, name: str = "policies", translate: bool
     folders = _folders(files)
     frameworks = {f"{name}/{path}": content for path, content in files.items() if path.startswith("frameworks/")}
     known = _tried(problems, lambda: framework_files.parse(frameworks))
+    arm = _tried(problems, lambda: arm_reads.parse(f"{name}/{arm_reads.FILE}", files.get(arm_reads.FILE)))
     redaction = _tried(problems, lambda: redaction_file.parse(f"{name}/redaction.yaml", files.get("redaction.yaml")))
     policies = [
         policy
@@ -112,15 +119,17 @@ def parse(files: Mapping[str, bytes], *, name: str = "policies", translate: bool
         if (policy := _tried(problems, partial(policyfile.parse, f"{name}/{folder}", parts, known)))
     ]
     problems += _twice(name, policies)
+    if arm is not None:
+        problems += arm_reads.problems(name, policies, arm)
     if translate:
         problems += _untranslatable(name, policies)
     if not folders:
         problems.append(f"{name} holds no policy.")
-    if problems or known is None or redaction is None:
+    if problems or known is None or arm is None or redaction is None:
         raise UsageError("\n".join(problems))
     ordered = tuple(sorted(policies, key=lambda policy: policy.id))
     shipped = MappingProxyType(dict(sorted(files.items())))
-    return PolicySet(ordered, MappingProxyType(known), redaction, shipped, name)
+    return PolicySet(ordered, MappingProxyType(known), arm, redaction, shipped, name)
 
 
 def _tried(problems: list[str], read: Callable[[], T]) -> T | None:

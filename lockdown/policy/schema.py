@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, RootModel, model_validator
 
 from lockdown.model import Severity, Verdict
-from lockdown.snapshot.tables import TABLES
+from lockdown.snapshot.tables import ARM_TABLE, READS, TABLES
 
 PLACEHOLDERS = ("resource", "name", "resourceGroup", "subscription")
 BASES = ("microsoft", "microsoft_r5_1_1", "project")
@@ -32,10 +32,21 @@ def _arm_type(text: str) -> str:
     return text.lower()
 
 
+def _read_type(text: str) -> str:
+    return READS if text.lower() == READS else _arm_type(text)
+
+
 def _table(text: str) -> str:
     if text not in TABLES:
         raise ValueError(f"{text!r} is not a table of Resource Graph (all are lower-case)")
     return text
+
+
+def _reads(reads: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for table, types in reads.items():
+        if READS in types and table != ARM_TABLE:
+            raise ValueError(f"{READS} are rows of {ARM_TABLE}, not of {table}")
+    return reads
 
 
 def _guid(text: str) -> str:
@@ -75,6 +86,7 @@ def _moment(value: datetime) -> datetime:
 
 PolicyId = Annotated[str, AfterValidator(_policy_id)]
 ArmType = Annotated[str, AfterValidator(_arm_type)]
+ReadType = Annotated[str, AfterValidator(_read_type)]
 Table = Annotated[str, AfterValidator(_table)]
 Filled = Annotated[str, AfterValidator(_filled)]
 
@@ -119,7 +131,7 @@ class PolicyFile(Strict):
     title: Annotated[str, AfterValidator(_title)]
     severity: Severity
     applies_to: Annotated[tuple[ArmType, ...], Field(min_length=1)]
-    reads: Annotated[dict[Table, tuple[ArmType, ...]], Field(min_length=1)]
+    reads: Annotated[dict[Table, tuple[ReadType, ...]], AfterValidator(_reads), Field(min_length=1)]
     controls: Annotated[dict[str, Claims], Field(min_length=1)]
     rationale: Filled
     remediation: Remediation

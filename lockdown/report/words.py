@@ -111,7 +111,7 @@ def worst(policy: Mapping[str, Any]) -> str:
 
 def thing(what: str) -> str:
     """Return the kind of something unreadable as people write it."""
-    return {"managementGroup": "management group"}.get(what, what)
+    return {"managementGroup": "management group", "armReads": "ARM item type"}.get(what, what)
 
 
 def _failing(record: Record, found: Survey) -> str:

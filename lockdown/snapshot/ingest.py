@@ -15,7 +15,7 @@ from typing import Any
 from lockdown.errors import UsageError
 from lockdown.model import Unread
 from lockdown.snapshot.store import SUBSCRIPTION, Writer
-from lockdown.snapshot.tables import TABLES
+from lockdown.snapshot.tables import ARM_TABLE, READS, TABLES
 
 _INSTANCE_ADDRESSES = (
     "microsoft.compute/virtualmachinescalesets/virtualmachines/networkinterfaces/ipconfigurations/publicipaddresses"
@@ -31,7 +31,8 @@ _HOME = {
     "microsoft.compute/virtualmachinescalesets/virtualmachines": "computeresources",
     "microsoft.compute/virtualmachinescalesets/virtualmachines/networkinterfaces": "computeresources",
     _INSTANCE_ADDRESSES: "computeresources",
-    "microsoft.network/privateendpoints/privatednszonegroups": "armresources",
+    "microsoft.network/privateendpoints/privatednszonegroups": ARM_TABLE,
+    READS: ARM_TABLE,
     "microsoft.authorization/roleassignments": "authorizationresources",
 }
 _RECORD_SETS = ("microsoft.network/privatednszones/", "microsoft.network/dnszones/")
@@ -70,7 +71,8 @@ def ingest(path: Path, writer: Writer) -> Ingested:
         if file.stem in TABLES:
             writer.begin(file.stem)
         for number, row in enumerate(_documents(file, unread), start=1):
-            table = _normal(row, file, number)
+            home = _normal(row, file, number)
+            table = ARM_TABLE if file.stem == ARM_TABLE else home
             judged += table == "resources"
             bare += table == "resources" and not row.get("properties")
             subscription = str(row["subscriptionId"])

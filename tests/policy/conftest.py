@@ -7,7 +7,7 @@ import pytest
 
 from lockdown.model import Policy
 from lockdown.policy.load import load
-from tests.policy.sample import BASELINE, CASES, FOLDER, HIPAA, NIST, POLICY, QUERY, REDACTION, Spoil
+from tests.policy.sample import ARM_READS, BASELINE, CASES, FOLDER, HIPAA, NIST, POLICY, QUERY, REDACTION, Spoil
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def tree(tmp_path: Path) -> Path:
         "frameworks/nist.yaml": NIST,
         "frameworks/baseline.yaml": BASELINE,
         "frameworks/hipaa.yaml": HIPAA,
+        "arm-reads.yaml": ARM_READS,
         "redaction.yaml": REDACTION,
         "drift-noise.yaml": "rules: []\n",
     }.items():

@@ -77,6 +77,23 @@ controls:
   164.312(e)(2)(ii): {title: Encryption, implementation: addressable}
 """
 
+ARM_READS = """\
+reads:
+  - type: Microsoft.Insights/diagnosticSettings
+    of: applies_to
+    path: "{parent}/providers/Microsoft.Insights/diagnosticSettings"
+    form: list
+    api_version: "2021-05-01-preview"
+    children:
+      Microsoft.Storage/storageAccounts:
+        - {path: blobServices/default, needs: properties.primaryEndpoints.blob}
+  - type: Microsoft.Authorization/locks
+    of: subscription
+    path: "{parent}/providers/Microsoft.Authorization/locks"
+    form: list
+    api_version: "2020-05-01"
+"""
+
 REDACTION = """\
 paths:
   - {path: properties.Secret.*.value, types: [Microsoft.Web/sites], reason: It is one.}

@@ -40,7 +40,7 @@ def test_a_set_that_is_right(tree: Path) -> None:
     assert sorted(found.files) == sorted(
         [f"{FOLDER}/{name}" for name in ("policy.yaml", "query.kql", "cases.yaml")]
         + ["frameworks/nist.yaml", "frameworks/baseline.yaml", "frameworks/hipaa.yaml"]
-        + ["redaction.yaml", "drift-noise.yaml"]
+        + ["arm-reads.yaml", "redaction.yaml", "drift-noise.yaml"]
     )
 
 
