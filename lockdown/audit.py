@@ -7,11 +7,15 @@ scope, a key given twice, a word that is no verdict) is ``unknown`` for every su
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+
+from duckdb import DuckDBPyConnection
 
 from lockdown.model import Boundary, Outcome, Policy, Severity, Unread, Verdict, Waiver
 from lockdown.policy.boundary import bind
@@ -91,11 +95,16 @@ class Evaluation:
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Yield the result objects of the record, ordered by policy, resource and part."""
+        return (result for judged in self.judged for result in self._of(judged.policy))
+
+    def _of(self, policy: Policy) -> Iterator[dict[str, Any]]:
         names = ", ".join(f'"{name}"' for name in _COLUMNS)
-        cursor = self.engine.connection.cursor()
-        cursor.execute(f"SELECT {names}, waiver FROM verdicts ORDER BY policy, lower(resource), resource, part")
-        while rows := cursor.fetchmany(_CHUNK):
-            for row in rows:
+        with self.engine.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {names}, waiver FROM verdicts WHERE policy = ? ORDER BY lower(resource), resource, part",
+                [policy.id],
+            )
+            for row in _fetched(cursor):
                 found: dict[str, Any] = dict(zip(_COLUMNS, row, strict=False))
                 if row[-1] is not None:
                     waiver = self.waivers[row[-1]]
@@ -105,6 +114,11 @@ class Evaluation:
                         "expires": waiver.expires.isoformat(),
                     }
                 yield found
+
+
+def _fetched(cursor: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany(_CHUNK):
+        yield from rows
 
 
 def evaluate(
@@ -133,17 +147,22 @@ def evaluate(
         if boundary.subscriptions
         else Boundary(tuple(sorted(snapshot.subscriptions)), boundary.virtual_networks, boundary.egress_addresses)
     )
-    errors: dict[str, str] = {}
     ordered = tuple(policies)
-    for policy in ordered:
+
+    def judged_or_not(policy: Policy) -> str:
         try:
             _judge(engine, policy, snapshot, bounded, evaluated_at)
         except QueryError as error:
-            errors[policy.id] = error.message
-            _unknown(engine, policy, snapshot, error.message)
+            return error.message
+        return ""
+
+    errors = dict(zip((policy.id for policy in ordered), _at_once(engine, judged_or_not, ordered), strict=True))
+    for policy in ordered:
+        if errors[policy.id]:
+            _unknown(engine, policy, snapshot, errors[policy.id])
     warnings = _waive(engine, waivers, evaluated_at.astimezone(UTC).date())
     counts = _counts(engine)
-    judged = tuple(Judged(p, counts.get(p.id, _zero()), errors.get(p.id, "")) for p in ordered)
+    judged = tuple(Judged(p, counts.get(p.id, _zero()), errors[p.id]) for p in ordered)
     total = Counter({name: sum(j.counts[name] for j in judged) for name in COUNTED})
     total[Verdict.NOT_OBSERVED] = sum(j.verdict is Verdict.NOT_OBSERVED for j in judged)
     return Evaluation(engine, judged, total, _failures(engine), warnings, waivers, snapshot.unread)
@@ -158,27 +177,39 @@ def _prepare(engine: Engine, snapshot: Snapshot) -> None:
         engine.connection.executemany("INSERT INTO visible VALUES (?)", rows)
 
 
+def _at_once(engine: Engine, work: Callable[[Policy], str], policies: tuple[Policy, ...]) -> list[str]:
+    """Do the work for each policy, on as many threads as there are processors; an interruption stops all of it."""
+    with ThreadPoolExecutor(os.cpu_count(), "judge") as workers:
+        try:
+            return list(workers.map(work, policies))
+        except BaseException:
+            workers.shutdown(wait=False, cancel_futures=True)
+            engine.interrupt()
+            raise
+
+
 def _judge(engine: Engine, policy: Policy, snapshot: Snapshot, boundary: Boundary, at: datetime) -> None:
     _refuse_unread(policy, snapshot)
     translated = engine.translate(bind(policy.query, boundary))
-    connection = engine.connection
-    with engine.limits():
-        connection.execute(f"CREATE OR REPLACE TABLE answer AS {translated.sql}", translated.bind(at) or None)
-    names = {str(column[0]) for column in connection.execute("SELECT * FROM answer LIMIT 0").description or ()}
-    if missing := [name for name in _REQUIRED if name not in names]:
-        raise QueryError(f"its rows have no column {missing[0]}")
-    part = "coalesce(part, '')" if "part" in names else "''"
-    severity = f"coalesce(nullif(severity, ''), '{policy.severity}')" if "severity" in names else f"'{policy.severity}'"
-    with engine.limits():
-        connection.execute(
-            "CREATE OR REPLACE TABLE staged AS SELECT ?::VARCHAR AS policy, coalesce(id, '') AS resource, "
+    with engine.cursor() as cursor, engine.limits(cursor):
+        cursor.execute(f"CREATE TEMP TABLE answer AS {translated.sql}", translated.bind(at) or None)
+        names = {str(column[0]) for column in cursor.execute("SELECT * FROM answer LIMIT 0").description or ()}
+        if missing := [name for name in _REQUIRED if name not in names]:
+            raise QueryError(f"its rows have no column {missing[0]}")
+        part = "coalesce(part, '')" if "part" in names else "''"
+        own = f"'{policy.severity}'"
+        severity = f"coalesce(nullif(severity, ''), {own})" if "severity" in names else own
+        cursor.execute(
+            "CREATE TEMP TABLE staged AS SELECT ?::VARCHAR AS policy, coalesce(id, '') AS resource, "
             f"{part}::VARCHAR AS part, verdict::VARCHAR AS verdict, {severity}::VARCHAR AS severity, "
             "coalesce(reason::VARCHAR, '') AS reason, coalesce(expected::VARCHAR, '') AS expected, "
             "coalesce(observed::VARCHAR, '') AS observed FROM answer",
             [policy.id],
         )
-        _refuse_disorder(engine)
-        connection.execute("INSERT INTO verdicts SELECT *, NULL FROM staged")
+        row = cursor.execute(_DISORDER).fetchone()
+        if row:
+            raise QueryError(f"the row of {row[0] or 'a resource without id'} {row[1]}")
+        cursor.execute("INSERT INTO verdicts SELECT *, NULL FROM staged")
 
 
 def _refuse_unread(policy: Policy, snapshot: Snapshot) -> None:
@@ -192,14 +223,7 @@ def _refuse_unread(policy: Policy, snapshot: Snapshot) -> None:
             raise QueryError(f"the snapshot was made without {missing[0]} in the table {name}")
 
 
-def _refuse_disorder(engine: Engine) -> None:
-    row = engine.connection.execute(_DISORDER).fetchone()
-    if row:
-        raise QueryError(f"the row of {row[0] or 'a resource without id'} {row[1]}")
-
-
 def _unknown(engine: Engine, policy: Policy, snapshot: Snapshot, reason: str) -> None:
-    engine.connection.execute("DELETE FROM verdicts WHERE policy = ?", [policy.id])
     ids = [f"/subscriptions/{s}" for s in sorted(snapshot.subscriptions)] or ["/subscriptions/none"]
     engine.connection.executemany(
         "INSERT INTO verdicts VALUES (?, ?, '', 'unknown', ?, ?, '', '', NULL)",

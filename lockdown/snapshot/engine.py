@@ -13,6 +13,7 @@ between Resource Graph and the two libraries is here and in :mod:`lockdown.snaps
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -88,18 +89,28 @@ class Engine:
         memory_limit: DuckDB's limit; a query that needs more raises QueryError.
         deadline: seconds after which a query is interrupted and raises QueryError.
         translations: keeps what is translated, and knows what was; None is for this engine alone.
+        spill: an empty folder for what the memory does not hold, removed on close; None keeps everything in memory.
     """
 
     def __init__(
-        self, *, memory_limit: str = "400MB", deadline: float = 30.0, translations: Translations | None = None
+        self,
+        *,
+        memory_limit: str = "400MB",
+        deadline: float = 30.0,
+        translations: Translations | None = None,
+        spill: Path | None = None,
     ) -> None:
-        self._connection = duckdb.connect(":memory:")
+        self._connection = duckdb.connect(str(spill / "engine.duckdb") if spill else ":memory:")
         self._deadline = deadline
         self._locked = False
+        self._spill = spill
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._translating = threading.Lock()
         for setting in (
             "SET TimeZone='UTC'",
             f"SET memory_limit='{memory_limit}'",
-            "SET temp_directory=''",
+            f"SET temp_directory={_quoted(str(spill / 'temporary') if spill else '')}",
+            "SET preserve_insertion_order=false",
             "SET threads=2",
             "SET autoinstall_known_extensions=false",
             "SET autoload_known_extensions=false",
@@ -115,8 +126,10 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Free the memory."""
+        """Free the memory and remove what was spilt."""
         self._connection.close()
+        if self._spill:
+            shutil.rmtree(self._spill, ignore_errors=True)
 
     @property
     def tables(self) -> frozenset[str]:
@@ -166,10 +179,11 @@ class Engine:
         words = kql.significant(query)
         mentioned = {word.text.lower() for word in words if word.kind == "word"}
         key = translation_key(_MAKER, query, *sorted(mentioned & self._tables))
-        found = self._translations.get(key)
-        if found is None:
-            found = self._translate(query, words)
-            self._translations.put(key, found)
+        with self._translating:
+            found = self._translations.get(key)
+            if found is None:
+                found = self._translate(query, words)
+                self._translations.put(key, found)
         return found
 
     def run(self, query: str, now: datetime, *, decode: bool = True) -> Answer:
@@ -193,10 +207,26 @@ class Engine:
         return Answer(columns, [_decoded(row, objects) for row in rows] if objects and decode else rows)
 
     @contextmanager
-    def limits(self) -> Iterator[None]:
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection of its own to the same tables, for one thread."""
+        self._lock()
+        with self._connection.cursor() as cursor:
+            self._cursors.add(cursor)
+            try:
+                yield cursor
+            finally:
+                self._cursors.discard(cursor)
+
+    def interrupt(self) -> None:
+        """Stop what runs on the cursors; it raises QueryError in their threads."""
+        for cursor in tuple(self._cursors):
+            cursor.interrupt()
+
+    @contextmanager
+    def limits(self, cursor: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
         """Hold a statement to the deadline, and turn what the database raises into QueryError."""
         self._lock()
-        timer = threading.Timer(self._deadline, self._connection.interrupt)
+        timer = threading.Timer(self._deadline, (cursor or self._connection).interrupt)
         timer.daemon = True
         timer.start()
         try:
@@ -287,6 +317,10 @@ def _walk(node: object, named: set[str], defined: set[str], functions: set[str])
             if isinstance(item.get("cte_map"), dict):
                 defined.update(str(entry["key"]) for entry in item["cte_map"].get("map", []))
             pending.extend(item.values())
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _known(table: str) -> str:
