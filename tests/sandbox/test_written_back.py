@@ -8,6 +8,13 @@ from lockdown.sandbox.scenarios import build
 from lockdown.sandbox.server import Sandbox
 from tests.sandbox.arm_client import ArmClient
 
+_NOT_WRITTEN = {
+    "Microsoft.Resources/resourceGroups",
+    "Microsoft.ContainerService/locations/kubernetesVersions",
+    "Microsoft.Authorization/roleAssignments",
+}
+"""What has a path of its own, what nobody writes, and what shows when it was last written."""
+
 
 @pytest.mark.parametrize("scenario", ["coa-stock", "coa-private"])
 def test_every_document_can_be_written_back_as_it_was_read(scenario: str) -> None:
@@ -15,7 +22,7 @@ def test_every_document_can_be_written_back_as_it_was_read(scenario: str) -> Non
         arm = ArmClient(sandbox)
         written = 0
         for document in build(scenario, tenant=sandbox.tenant, options={}).documents:
-            if "/providers/" not in document["id"]:
+            if document["type"] in _NOT_WRITTEN:
                 continue
             read = arm.call("GET", document["id"])
             assert read.status_code == 200, document["id"]

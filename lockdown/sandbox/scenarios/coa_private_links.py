@@ -25,6 +25,7 @@ class Links:
     """Every endpoint that the environment's owner makes; AKS makes its own."""
 
     blob: Link
+    logs: Link
     batch_account: Link
     node_management: Link
     registry: Link
@@ -48,6 +49,14 @@ def links_of(site: Site) -> Links:
             "Microsoft.Storage/storageAccounts",
             base,
             Member("blob", f"{base}.blob.core.windows.net", _address(4), _BLOB, base),
+        ),
+        logs=_link(
+            site,
+            "blob",
+            "Microsoft.Storage/storageAccounts",
+            log_account(site),
+            Member("blob", f"{log_account(site)}.blob.core.windows.net", _address(20), _BLOB, log_account(site)),
+            name="pe-blob-logs",
         ),
         batch_account=_link(
             site,
@@ -97,9 +106,15 @@ def zone_documents(site: Site, links: Links) -> Iterator[Document]:
         yield zone_link(document, f"to-{NETWORK}", site.network_id)
 
 
-def _link(site: Site, group_id: str, resource_type: str, name: str, *members: Member) -> Link:
-    target = site.group.resource(resource_type, name)
-    return Link(site.network_group, f"pe-{group_id.lower()}", target, group_id, site.subnet("pesubnet"), members)
+def log_account(site: Site) -> str:
+    """Return the name of the storage account that logs are kept in."""
+    return f"{site.base}logs"
+
+
+def _link(site: Site, group_id: str, resource_type: str, target_name: str, *members: Member, name: str = "") -> Link:
+    target = site.group.resource(resource_type, target_name)
+    made = name or f"pe-{group_id.lower()}"
+    return Link(site.network_group, made, target, group_id, site.subnet("pesubnet"), members)
 
 
 def _monitored(site: Site) -> Iterator[Member]:

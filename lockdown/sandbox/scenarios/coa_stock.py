@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from lockdown.sandbox.scenarios.arm.cluster import effective_outbound, outbound_profile
 from lockdown.sandbox.scenarios.arm.compute import disk, virtual_machine
-from lockdown.sandbox.scenarios.arm.data import blob_containers, key_vault, storage_account
+from lockdown.sandbox.scenarios.arm.data import key_vault
 from lockdown.sandbox.scenarios.arm.edge import public_frontend
 from lockdown.sandbox.scenarios.arm.envelope import child, reference
 from lockdown.sandbox.scenarios.arm.network import (
     interface,
     public_address,
-    security_group,
-    security_rule,
     subnet,
     subnets_of,
     virtual_network,
@@ -39,12 +37,20 @@ from lockdown.sandbox.scenarios.arm.private_link import (
     zone,
     zone_link,
 )
+from lockdown.sandbox.scenarios.arm.security_groups import security_group, security_rule
+from lockdown.sandbox.scenarios.arm.storage import CONTAINERS, storage_account, storage_services
+from lockdown.sandbox.scenarios.arm.watch import workspace_tables
+from lockdown.sandbox.scenarios.coa_stock_access import access
 from lockdown.sandbox.scenarios.config import lockdown_yaml
+from lockdown.sandbox.scenarios.given import given
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document, Scenario
 from lockdown.sandbox.scenarios.site import NETWORK, Site, cluster, database_server, nodes, pod_credential, server_api
 
 OPTIONS: Mapping[str, str] = {}
+
+_OPEN_DISK = {"networkAccessPolicy": "AllowAll", "publicNetworkAccess": "Enabled"}
+"""What a disk is made with when nobody says otherwise: whoever gets a link exports it from anywhere."""
 
 _ENDPOINTS = ("Microsoft.Storage.Global", "Microsoft.Sql", "Microsoft.ContainerRegistry", "Microsoft.KeyVault")
 
@@ -62,19 +68,21 @@ def build(tenant: str, options: Mapping[str, str]) -> Scenario:  # noqa: ARG001 
 def _documents(site: Site) -> Iterator[Document]:
     identity = user_identity(site.group, f"{site.group.name}-identity", site.tenant)
     logs = workspace(site.group, site.base, "Enabled")
+    services = _services(site, logs)
+    yield from given(site)
     yield from _network(site)
     yield from _jumpbox(site)
     yield site.group.document()
     yield identity
     yield logs
-    yield app_insights(site.group, site.base, "Enabled", logs["id"])
-    yield from _storage_and_batch(site)
-    yield registry(
-        site.group, site.base, "Standard", publicNetworkAccess="Enabled", networkRuleBypassOptions="AzureServices"
-    )
+    yield from workspace_tables(logs, ("ContainerLog", "KubePodInventory", "Perf", "Usage"), interactive=30, total=30)
+    yield from workspace_tables(logs, ("AppRequests", "AppTraces"), interactive=90, total=90)
+    yield from services.values()
+    yield from storage_services(services["storage"], CONTAINERS)
     yield from _vault(site, identity)
     yield from _database(site)
     yield from _cluster(site, identity, logs)
+    yield from access(site, identity, services)
 
 
 def _network(site: Site) -> Iterator[Document]:
@@ -117,7 +125,7 @@ def _jumpbox(site: Site) -> Iterator[Document]:
         publicIPAddress=reference(address_id),
     )
     configuration = card["properties"]["ipConfigurations"][0]["id"]
-    storage = disk(group, "jumpbox_OsDisk_1", 30, attached_to=machine, os_type="Linux")
+    storage = disk(group, "jumpbox_OsDisk_1", 30, attached_to=machine, os_type="Linux", **_OPEN_DISK)
     yield guard
     yield public_address(group, "jumpboxPublicIP", "203.0.113.22", ipConfiguration=reference(configuration))
     yield card
@@ -125,11 +133,16 @@ def _jumpbox(site: Site) -> Iterator[Document]:
     yield virtual_machine(group, "jumpbox", card["id"], storage["id"])
 
 
-def _storage_and_batch(site: Site) -> Iterator[Document]:
-    account = storage_account(site.group, site.base, allowSharedKeyAccess=True)
-    yield account
-    yield from blob_containers(account)
-    yield batch_account(
+def _services(site: Site, logs: Document) -> dict[str, Document]:
+    account = storage_account(
+        site.group,
+        site.base,
+        allowSharedKeyAccess=True,
+        minimumTlsVersion="TLS1_0",
+        allowBlobPublicAccess=False,
+        allowCrossTenantReplication=False,
+    )
+    batch = batch_account(
         site.group,
         site.base,
         publicNetworkAccess="Enabled",
@@ -140,6 +153,11 @@ def _storage_and_batch(site: Site) -> Iterator[Document]:
             "lastKeySync": "2026-03-02T09:20:11.0831702Z",
         },
     )
+    images = registry(
+        site.group, site.base, "Standard", publicNetworkAccess="Enabled", networkRuleBypassOptions="AzureServices"
+    )
+    insights = app_insights(site.group, site.base, "Enabled", logs["id"])
+    return {"storage": account, "batch": batch, "insights": insights, "registry": images}
 
 
 def _vault(site: Site, identity: Document) -> Iterator[Document]:
@@ -211,6 +229,7 @@ def _cluster(site: Site, identity: Document, logs: Document) -> Iterator[Documen
         frontend_name=address_name,
         pool="aksOutboundBackendPool",
         ports=(),
+        volume=_OPEN_DISK,
     )
     yield public_address(site.node_group, address_name, "203.0.113.44", ipConfiguration=reference(configuration))
     yield private

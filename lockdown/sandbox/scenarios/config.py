@@ -1,19 +1,24 @@
 """The lockdown.yaml that belongs to a scenario."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import yaml
 
 
 def lockdown_yaml(
-    subscriptions: Sequence[str], *, virtual_networks: Sequence[str] = (), egress_addresses: Sequence[str] = ()
+    subscriptions: Sequence[str],
+    *,
+    virtual_networks: Sequence[str] = (),
+    egress_addresses: Sequence[str] = (),
+    waivers: Sequence[Mapping[str, object]] = (),
 ) -> str:
-    """Return the text of a lockdown.yaml: scope and boundary are ``subscriptions``, nothing is waived.
+    """Return the text of a lockdown.yaml; scope and boundary are ``subscriptions``.
 
     Args:
         subscriptions: subscription ids.
         virtual_networks: resource ids; none means every virtual network of the subscriptions.
         egress_addresses: CIDR ranges that traffic may leave through.
+        waivers: the failures that are accepted, each as the file writes it.
     """
     return yaml.safe_dump(
         {
@@ -23,7 +28,7 @@ def lockdown_yaml(
                 "virtualNetworks": list(virtual_networks),
                 "egressAddresses": list(egress_addresses),
             },
-            "waivers": [],
+            "waivers": [dict(waiver) for waiver in waivers],
         },
         sort_keys=False,
         width=1000,

@@ -7,9 +7,9 @@ No policy passes or fails because of a text: the accounts are closed but have no
 
 from collections.abc import Iterator, Mapping
 
-from lockdown.sandbox.scenarios.arm.data import CLOSED_RULES, storage_account
 from lockdown.sandbox.scenarios.arm.envelope import Group
 from lockdown.sandbox.scenarios.arm.network import public_address
+from lockdown.sandbox.scenarios.arm.storage import CLOSED_RULES, storage_account
 from lockdown.sandbox.scenarios.config import lockdown_yaml
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document, Scenario

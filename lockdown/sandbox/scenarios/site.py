@@ -3,18 +3,18 @@
 Source: the 6.0.0 deployer of microsoft/CromwellOnAzure, and what AKS makes for a private cluster.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lockdown.sandbox.scenarios.arm.cluster import agent_pool, issuer, managed_cluster
-from lockdown.sandbox.scenarios.arm.compute import scale_set
-from lockdown.sandbox.scenarios.arm.data import postgres_database, postgres_server
+from lockdown.sandbox.scenarios.arm.compute import disk, instance, scale_set
+from lockdown.sandbox.scenarios.arm.data import postgres_database, postgres_parameters, postgres_server
 from lockdown.sandbox.scenarios.arm.edge import load_balancer
 from lockdown.sandbox.scenarios.arm.envelope import LOCATION, Group
-from lockdown.sandbox.scenarios.arm.network import security_group
 from lockdown.sandbox.scenarios.arm.platform import federated_credential
 from lockdown.sandbox.scenarios.arm.private_link import Link, Member, endpoint_interface, private_endpoint
+from lockdown.sandbox.scenarios.arm.security_groups import security_group
 from lockdown.sandbox.scenarios.identifiers import digits, guid
 from lockdown.sandbox.scenarios.scenario import Document
 
@@ -73,6 +73,16 @@ class Site:
         """The id of the load balancer that AKS makes for what leaves the cluster."""
         return self.node_group.resource("Microsoft.Network/loadBalancers", "kubernetes")
 
+    @property
+    def pool_number(self) -> str:
+        """The number that AKS puts into the names of what it makes for the node pool."""
+        return str(int(digits(self.scenario, "pool"), 16))[:8]
+
+    @property
+    def guard(self) -> str:
+        """The name of the network security group that AKS makes for its nodes."""
+        return f"aks-agentpool-{self.pool_number}-nsg"
+
     def subnet(self, name: str) -> str:
         """Return the id of a subnet of the virtual network."""
         return f"{self.network_id}/subnets/{name}"
@@ -85,13 +95,21 @@ def server_api(site: Site, zone: str, address: str) -> Link:
     return Link(site.node_group, "kube-apiserver", site.cluster_id, "management", site.subnet("vmsubnet"), (member,))
 
 
-def cluster(site: Site, identity: Document, api: Link, network: dict[str, Any], **properties: object) -> Document:
-    """Return the private cluster, with one pool of two nodes in vmsubnet."""
+def cluster(
+    site: Site,
+    identity: Document,
+    api: Link,
+    network: dict[str, Any],
+    *,
+    pool: Mapping[str, Any] | None = None,
+    **properties: object,
+) -> Document:
+    """Return the private cluster, with one pool of two nodes in vmsubnet; ``pool`` has what differs in that pool."""
     return managed_cluster(
         site.group,
         site.base,
         site.node_group,
-        [agent_pool("nodepool1", site.subnet("vmsubnet"))],
+        [agent_pool("nodepool1", site.subnet("vmsubnet"), **(pool or {}))],
         identity=identity,
         networkProfile=network,
         privateFQDN=api.members[0].fqdn,
@@ -114,27 +132,60 @@ def nodes(
     frontend_name: str,
     pool: str,
     ports: Sequence[int],
+    volume: Mapping[str, Any] | None = None,
 ) -> Iterator[Document]:
-    """Yield the node group and what AKS puts in it; ``frontend`` and the rest are those of its load balancer."""
+    """Yield the node group and what AKS puts in it.
+
+    ``frontend`` and what follows it are those of its load balancer. ``volume`` has the properties of the disk that
+    Cromwell's claim for temporary space (``cromwell-tmp``) made, which the first node holds.
+    """
     group = site.node_group
-    number = str(int(digits(site.scenario, "pool"), 16))[:8]
     yield group.document(managed_by=site.cluster_id)
-    yield security_group(group, f"aks-agentpool-{number}-nsg", [])
+    yield security_group(group, site.guard, [])
     yield load_balancer(group, balancer, frontend, frontend_name=frontend_name, pool=pool, ports=ports)
     pools = (group.resource("Microsoft.Network/loadBalancers/backendAddressPools", balancer, pool),)
-    yield scale_set(group, f"aks-nodepool1-{number}-vmss", site.subnet("vmsubnet"), pools=pools)
+    machines = scale_set(group, f"aks-nodepool1-{site.pool_number}-vmss", site.subnet("vmsubnet"), pools=pools)
+    claimed = disk(
+        group,
+        f"pvc-{guid(site.scenario, 'cromwell-tmp')}",
+        64,
+        attached_to=f"{machines['id']}/virtualMachines/0",
+        **(volume or {}),
+    )
+    yield machines
+    yield claimed
+    yield instance(machines, 0, claimed["id"])
+    yield instance(machines, 1)
     yield private_endpoint(api, names_managed=False)
     yield endpoint_interface(api)
 
 
-def database_server(site: Site, zone: Document, *, version: str, **network: object) -> Iterator[Document]:
-    """Yield the PostgreSQL server in its delegated subnet, and the databases of Cromwell and TES."""
+def database_server(
+    site: Site,
+    zone: Document,
+    *,
+    version: str,
+    access: Mapping[str, str] | None = None,
+    parameters: Mapping[str, str] | None = None,
+    **properties: Any,  # noqa: ANN401  # JSON values
+) -> Iterator[Document]:
+    """Yield the PostgreSQL server in its delegated subnet, its parameters, and the databases of Cromwell and TES.
+
+    Args:
+        site: where it goes.
+        zone: the private DNS zone of its name.
+        version: PostgreSQL's major version.
+        access: what its ``network`` says beside subnet and zone.
+        parameters: the parameters that somebody set.
+        properties: what differs from the server that the deployer makes.
+    """
     injected = {
         "delegatedSubnetResourceId": site.subnet("sqlsubnet"),
         "privateDnsZoneArmResourceId": zone["id"],
-        **network,
+        **(access or {}),
     }
-    server = postgres_server(site.group, f"{site.base}-pg", injected, version=version)
+    server = postgres_server(site.group, f"{site.base}-pg", injected, version=version, **properties)
     yield server
     yield postgres_database(server, "cromwell_db")
     yield postgres_database(server, "tes_db")
+    yield from postgres_parameters(server, parameters or {})

@@ -23,11 +23,10 @@ from lockdown.sandbox.scenarios.arm.network import (
     nat_gateway,
     public_address,
     public_prefix,
-    security_group,
-    security_rule,
     subnet,
     virtual_network,
 )
+from lockdown.sandbox.scenarios.arm.security_groups import security_group, security_rule
 from lockdown.sandbox.scenarios.scenario import Document
 from lockdown.sandbox.scenarios.tenant_place import Place
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lockdown.sandbox.scenarios.arm.envelope import Group
 from lockdown.sandbox.scenarios.arm.private_link import Link, Member, endpoint_interface, private_endpoint
@@ -66,7 +67,7 @@ class Place:
         """Return the status of a connection that is not approved where this fault is carried."""
         return ("Pending", "Rejected", "Disconnected")[self.ordinal % 3] if fault in self.faults else "Approved"
 
-    def access(self, fault: str, *, opened: Sequence[object] = ("Enabled", ..., None)) -> dict[str, object]:
+    def access(self, fault: str, *, opened: Sequence[object] = ("Enabled", ..., None)) -> dict[str, Any]:
         """Return ``publicNetworkAccess``: Disabled, or with this fault one of ``opened``; ``...`` is absent."""
         value = opened[self.ordinal % len(opened)] if fault in self.faults else "Disabled"
         return {} if value is ... else {"publicNetworkAccess": value}

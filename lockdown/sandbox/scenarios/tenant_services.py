@@ -2,17 +2,11 @@
 
 from collections.abc import Iterator
 
-from lockdown.sandbox.scenarios.arm.data import (
-    CLOSED_RULES,
-    cosmos_account,
-    key_vault,
-    mysql_server,
-    postgres_server,
-    storage_account,
-)
+from lockdown.sandbox.scenarios.arm.data import cosmos_account, key_vault, mysql_server, postgres_server
 from lockdown.sandbox.scenarios.arm.envelope import reference
 from lockdown.sandbox.scenarios.arm.platform import app_insights, batch_account, registry, workspace
 from lockdown.sandbox.scenarios.arm.private_link import Link, service_connection, zone, zone_link
+from lockdown.sandbox.scenarios.arm.storage import CLOSED_RULES, storage_account
 from lockdown.sandbox.scenarios.scenario import Document
 from lockdown.sandbox.scenarios.tenant_place import FOREIGN, Place, endpoint_of
 

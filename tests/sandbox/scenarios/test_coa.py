@@ -15,19 +15,25 @@ def documents(name: str) -> list[Document]:
     return list(build(name, tenant=TENANT, options={}).documents)
 
 
+def every(found: list[Document], resource_type: str) -> list[Document]:
+    return [item for item in found if item["type"].lower() == resource_type.lower()]
+
+
 def only(found: list[Document], resource_type: str) -> Document:
-    (document,) = (item for item in found if item["type"].lower() == resource_type.lower())
+    (document,) = every(found, resource_type)
     return document
 
 
 def count(found: list[Document], resource_type: str) -> int:
-    return sum(item["type"].lower() == resource_type.lower() for item in found)
+    return len(every(found, resource_type))
 
 
 def test_stock_leaves_storage_as_the_provider_makes_it() -> None:
     account = only(documents("coa-stock"), "Microsoft.Storage/storageAccounts")["properties"]
 
-    assert not {"publicNetworkAccess", "minimumTlsVersion", "allowBlobPublicAccess"} & set(account)
+    assert "publicNetworkAccess" not in account
+    assert account["minimumTlsVersion"] == "TLS1_0"
+    assert "sasPolicy" not in account
     assert account["networkAcls"]["defaultAction"] == "Allow"
     assert account["allowSharedKeyAccess"] is True
     assert account["privateEndpointConnections"] == []
@@ -91,12 +97,14 @@ def test_private_has_one_public_address_the_firewalls() -> None:
 def test_private_routes_the_nodes_through_the_firewall() -> None:
     found = documents("coa-private")
     firewall = only(found, "Microsoft.Network/azureFirewalls")["properties"]["ipConfigurations"][0]["properties"]
-    route = only(found, "Microsoft.Network/routeTables")["properties"]["routes"][0]["properties"]
+    routes = [item["properties"]["routes"][0]["properties"] for item in every(found, "Microsoft.Network/routeTables")]
     network = only(found, "Microsoft.Network/virtualNetworks")["properties"]
     routed = {item["name"] for item in network["subnets"] if "routeTable" in item["properties"]}
 
-    assert (route["addressPrefix"], route["nextHopIpAddress"]) == ("0.0.0.0/0", firewall["privateIPAddress"])
-    assert routed == {"vmsubnet", "batchsubnet"}
+    assert {(route["addressPrefix"], route["nextHopIpAddress"]) for route in routes} == {
+        ("0.0.0.0/0", firewall["privateIPAddress"])
+    }
+    assert routed == {item["name"] for item in network["subnets"]} - {"AzureFirewallSubnet"}
     assert all(item["properties"]["defaultOutboundAccess"] is False for item in network["subnets"])
 
 
@@ -111,7 +119,10 @@ def test_private_routes_the_nodes_through_the_firewall() -> None:
     ],
 )
 def test_private_closes_every_service(resource_type: str) -> None:
-    assert only(documents("coa-private"), resource_type)["properties"]["publicNetworkAccess"] == "Disabled"
+    found = every(documents("coa-private"), resource_type)
+
+    assert found
+    assert {item["properties"]["publicNetworkAccess"] for item in found} == {"Disabled"}
 
 
 def test_private_has_no_machine_and_no_dnat() -> None:

@@ -8,6 +8,31 @@ from lockdown.sandbox.scenarios.arm.platform import holds_identity
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
 
+VERSION = "1.33"
+"""The minor version of every cluster."""
+
+
+def kubernetes_versions(subscription: str, location: str) -> Document:
+    """Return the versions that AKS offers in a region; the oldest only with long-term support."""
+    versions: list[dict[str, Any]] = [
+        {
+            "version": f"1.{minor}",
+            "isPreview": None,
+            "isDefault": True if f"1.{minor}" == VERSION else None,
+            "capabilities": {"supportPlan": list(plans)},
+            "patchVersions": {f"1.{minor}.{patch}": {"upgrades": []} for patch in (4, 5)},
+        }
+        for minor, plans in ((31, _PLANS[1:]), (32, _PLANS), (33, _PLANS), (34, _PLANS))
+    ]
+    resource_id = (
+        f"/subscriptions/{subscription}/providers/Microsoft.ContainerService/locations/{location}"
+        "/kubernetesVersions/default"
+    )
+    return resource(resource_id, {"values": versions}, location=None)
+
+
+_PLANS = ("KubernetesOfficial", "AKSLongTermSupport")
+
 
 def kubelet(identity: Document) -> dict[str, Any]:
     """Return the identity profile of a cluster whose nodes act as ``identity``."""
@@ -38,7 +63,8 @@ def managed_cluster(
     body = {
         "provisioningState": "Succeeded",
         "powerState": {"code": "Running"},
-        "kubernetesVersion": "1.33",
+        "kubernetesVersion": VERSION,
+        "currentKubernetesVersion": f"{VERSION}.5",
         "dnsPrefix": name,
         "agentPoolProfiles": list(pools),
         "servicePrincipalProfile": {"clientId": "msi"},
@@ -75,6 +101,8 @@ def agent_pool(name: str, subnet_id: str, *, count: int = 2, **properties: objec
         "mode": "System",
         "type": "VirtualMachineScaleSets",
         "maxPods": 30,
+        "orchestratorVersion": VERSION,
+        "currentOrchestratorVersion": f"{VERSION}.5",
         "vnetSubnetID": subnet_id,
         "enableNodePublicIP": False,
         "enableEncryptionAtHost": True,

@@ -9,10 +9,21 @@ from lockdown.sandbox.scenarios.scenario import Document
 _COMPUTE = "Microsoft.Compute/"
 
 
-def disk(group: Group, name: str, size: int, *, attached_to: str = "", os_type: str = "") -> Document:
-    """Return a managed disk of ``size`` GiB; ``attached_to`` is the id of the machine that uses it."""
+def disk(
+    group: Group, name: str, size: int, *, attached_to: str = "", os_type: str = "", **properties: object
+) -> Document:
+    """Return a managed disk that nobody exports; ``properties`` change it.
+
+    Args:
+        group: where it goes.
+        name: its name.
+        size: in GiB.
+        attached_to: the id of the machine that uses it.
+        os_type: the system that is on it, for the disk that a machine starts from.
+        properties: what differs, such as ``networkAccessPolicy``.
+    """
     resource_id = group.resource(_COMPUTE + "disks", name)
-    properties: dict[str, Any] = {
+    body: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "uniqueId": guid(resource_id),
         "timeCreated": CREATED,
@@ -25,18 +36,35 @@ def disk(group: Group, name: str, size: int, *, attached_to: str = "", os_type: 
         "diskState": "Attached" if attached_to else "Unattached",
         "networkAccessPolicy": "DenyAll",
         "publicNetworkAccess": "Disabled",
+        **properties,
     }
     if os_type:
-        properties |= {"osType": os_type, "hyperVGeneration": "V2"}
+        body |= {"osType": os_type, "hyperVGeneration": "V2"}
     owner = {"managedBy": attached_to} if attached_to else {}
     sku = {"name": "Premium_LRS", "tier": "Premium"}
-    return resource(resource_id, properties, location=group.location, sku=sku) | owner
+    return resource(resource_id, body, location=group.location, sku=sku) | owner
+
+
+def encryption_set(group: Group, name: str, tenant: str, vault: Document, key: Document) -> Document:
+    """Return the set through which disks are encrypted with a key of ours as well as with the platform's."""
+    resource_id = group.resource(_COMPUTE + "diskEncryptionSets", name)
+    properties = {
+        "provisioningState": "Succeeded",
+        "activeKey": {"sourceVault": reference(vault["id"]), "keyUrl": key["properties"]["keyUriWithVersion"]},
+        "encryptionType": "EncryptionAtRestWithPlatformAndCustomerKeys",
+        "rotationToLatestKeyVersionEnabled": True,
+    }
+    held = {"type": "SystemAssigned", "principalId": guid("principal", resource_id), "tenantId": tenant}
+    return resource(resource_id, properties, location=group.location, identity=held)
 
 
 def virtual_machine(
     group: Group, name: str, interface_id: str, disk_id: str, *, size: str = "Standard_D2s_v5"
 ) -> Document:
-    """Return a Linux machine (Ubuntu 22.04, key login only)."""
+    """Return a running Linux machine (Ubuntu 22.04, key login only).
+
+    ``extended`` is what Resource Graph adds to a machine's properties: nothing else tells whether it runs.
+    """
     resource_id = group.resource(_COMPUTE + "virtualMachines", name)
     properties = {
         "provisioningState": "Succeeded",
@@ -69,6 +97,11 @@ def virtual_machine(
         },
         "networkProfile": {
             "networkInterfaces": [reference(interface_id) | {"properties": {"deleteOption": "Detach", "primary": True}}]
+        },
+        "extended": {
+            "instanceView": {
+                "powerState": {"code": "PowerState/running", "displayStatus": "VM running", "level": "Info"}
+            }
         },
     }
     return resource(resource_id, properties, location=group.location)
@@ -136,3 +169,17 @@ def scale_set(
     }
     sku = {"name": "Standard_D3_v2", "tier": "Standard", "capacity": capacity}
     return resource(resource_id, properties, location=group.location, sku=sku)
+
+
+def instance(scale_set_document: Document, number: int, disk_id: str = "") -> Document:
+    """Return an instance of a scale set, with the data disk that Kubernetes attached to it, if any."""
+    disks = [{"lun": 0, "createOption": "Attach", "managedDisk": reference(disk_id)}] if disk_id else []
+    properties = {
+        "provisioningState": "Succeeded",
+        "latestModelApplied": True,
+        "vmId": guid(scale_set_document["id"], str(number)),
+        "timeCreated": CREATED,
+        "storageProfile": {"dataDisks": disks},
+    }
+    resource_id = f"{scale_set_document['id']}/virtualMachines/{number}"
+    return resource(resource_id, properties, location=scale_set_document["location"])

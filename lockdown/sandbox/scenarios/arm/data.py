@@ -1,67 +1,15 @@
-"""Where data is kept: storage accounts, databases, key vaults.
+"""Where data and secrets are kept, beside storage accounts: databases, key vaults.
 
-Each builder writes what the provider returns for a resource made with no network options at all; ``closed`` and
-the keywords add to it. An option that the provider leaves out of an answer is left out here.
+Each builder writes what the provider returns for a resource made with no network options at all; the keywords add to
+it. An option that the provider leaves out of an answer is left out here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, child, resource
+from lockdown.sandbox.scenarios.arm.envelope import Group, child, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
-
-OPEN_RULES = {"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []}
-CLOSED_RULES = {"bypass": "None", "defaultAction": "Deny", "ipRules": [], "virtualNetworkRules": []}
-
-CONTAINERS = (
-    "workflows",
-    "inputs",
-    "outputs",
-    "configuration",
-    "cromwell-executions",
-    "cromwell-workflow-logs",
-    "tes-internal",
-)
-"""The blob containers of a Cromwell on Azure account."""
-
-
-def storage_account(
-    group: Group,
-    name: str,
-    *,
-    connections: Sequence[dict[str, Any]] = (),
-    rules: dict[str, Any] | None = None,
-    **properties: object,
-) -> Document:
-    """Return a StorageV2 account; ``properties`` are added to what the provider returns by default."""
-    resource_id = group.resource("Microsoft.Storage/storageAccounts", name)
-    enabled = {"enabled": True, "lastEnabledTime": CREATED, "keyType": "Account"}
-    body = {
-        "provisioningState": "Succeeded",
-        "creationTime": CREATED,
-        "keyCreationTime": {"key1": CREATED, "key2": CREATED},
-        "privateEndpointConnections": list(connections),
-        "networkAcls": dict(OPEN_RULES if rules is None else rules),
-        "supportsHttpsTrafficOnly": True,
-        "encryption": {"keySource": "Microsoft.Storage", "services": {"blob": dict(enabled), "file": dict(enabled)}},
-        "accessTier": "Hot",
-        "primaryLocation": group.location,
-        "statusOfPrimary": "available",
-        "primaryEndpoints": {
-            service: f"https://{name}.{service}.core.windows.net/" for service in ("blob", "dfs", "file", "queue")
-        },
-        **properties,
-    }
-    sku = {"name": "Standard_LRS", "tier": "Standard"}
-    return resource(resource_id, body, location=group.location, sku=sku, kind="StorageV2")
-
-
-def blob_containers(account: Document, names: Sequence[str] = CONTAINERS) -> list[Document]:
-    """Return the blob service of an account and its containers, none of them public."""
-    service = child(account, "blobServices", "default", {"cors": {"corsRules": []}})
-    body = {"publicAccess": "None", "leaseStatus": "Unlocked", "leaseState": "Available", "lastModifiedTime": CREATED}
-    return [service, *(child(service, "containers", name, body) for name in names)]
 
 
 def key_vault(
@@ -127,6 +75,43 @@ def postgres_server(
 def postgres_database(server: Document, name: str) -> Document:
     """Return a database of a PostgreSQL flexible server."""
     return child(server, "databases", name, {"charset": "UTF8", "collation": "en_US.utf8"})
+
+
+PARAMETERS: Mapping[str, str] = {
+    "azure.extensions": "",
+    "log_checkpoints": "on",
+    "log_connections": "on",
+    "log_disconnections": "on",
+    "logfiles.download_enable": "off",
+    "pgaudit.log": "none",
+    "require_secure_transport": "on",
+    "shared_preload_libraries": "pg_cron,pg_stat_statements",
+    "ssl_max_protocol_version": "",
+    "ssl_min_protocol_version": "TLSv1.2",
+}
+"""Some of the parameters of a PostgreSQL server, and what each is when nobody sets it."""
+
+
+def postgres_parameters(server: Document, changed: Mapping[str, str]) -> Iterator[Document]:
+    """Yield the parameters of a PostgreSQL server; those of ``changed`` have another value than the default."""
+    for name, default in PARAMETERS.items():
+        properties = {
+            "value": changed.get(name, default),
+            "defaultValue": default,
+            "dataType": "Set" if "," in default or name == "pgaudit.log" else "Enumeration",
+            "source": "user-override" if name in changed else "system-default",
+            "isDynamicConfig": name != "shared_preload_libraries",
+            "isReadOnly": False,
+            "isConfigPendingRestart": False,
+        }
+        yield child(server, "configurations", name, properties)
+
+
+def postgres_administrator(server: Document, tenant: str, name: str) -> Document:
+    """Return the Entra group that administers a PostgreSQL server."""
+    object_id = guid("group", server["id"], name)
+    properties = {"principalType": "Group", "principalName": name, "objectId": object_id, "tenantId": tenant}
+    return child(server, "administrators", object_id, properties)
 
 
 def mysql_server(

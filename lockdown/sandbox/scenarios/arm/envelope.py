@@ -12,6 +12,8 @@ CREATED = "2026-03-02T09:14:07.5813264Z"
 LOCATION = "eastus"
 
 _API_VERSIONS = {
+    "microsoft.authorization/locks": "2020-05-01",
+    "microsoft.authorization/roleassignments": "2022-04-01",
     "microsoft.batch": "2025-06-01",
     "microsoft.compute": "2026-04-01",
     "microsoft.containerregistry": "2025-11-01",
@@ -19,7 +21,10 @@ _API_VERSIONS = {
     "microsoft.dbformysql": "2024-12-30",
     "microsoft.dbforpostgresql": "2026-10-01",
     "microsoft.documentdb": "2026-03-15",
+    "microsoft.insights/actiongroups": "2023-01-01",
+    "microsoft.insights/activitylogalerts": "2020-10-01",
     "microsoft.insights/components": "2020-02-02",
+    "microsoft.insights/diagnosticsettings": "2021-05-01-preview",
     "microsoft.insights/privatelinkscopes": "2021-07-01-preview",
     "microsoft.keyvault": "2026-05-15",
     "microsoft.managedidentity": "2024-11-30",
@@ -27,6 +32,9 @@ _API_VERSIONS = {
     "microsoft.network/privatednszones": "2024-06-01",
     "microsoft.operationalinsights": "2025-07-01",
     "microsoft.resources": "2025-04-01",
+    "microsoft.security/assessments": "2021-06-01",
+    "microsoft.security/pricings": "2024-01-01",
+    "microsoft.security/securitycontacts": "2023-12-01-preview",
     "microsoft.storage": "2026-09-01",
 }
 """Namespace, or top-level type with its own, to its latest stable version (the newest preview where none is)."""

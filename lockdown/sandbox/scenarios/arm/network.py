@@ -1,4 +1,4 @@
-"""Virtual networks and what stands in them: subnets, network security groups, routes, addresses, load balancers."""
+"""Virtual networks and what stands in them: subnets, interfaces, routes, addresses, NAT gateways."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -71,44 +71,6 @@ def subnets_of(network: Document) -> Iterator[Document]:
     """Yield the subnets of a virtual network as documents of their own, as ``GET .../subnets/{name}`` returns them."""
     for embedded in network["properties"]["subnets"]:
         yield embedded | {"_apiVersion": api_version(embedded["type"])}
-
-
-def security_group(group: Group, name: str, rules: Sequence[Document]) -> Document:
-    """Return a network security group; ``rules`` come from ``security_rule``."""
-    resource_id = group.resource(_NETWORK + "networkSecurityGroups", name)
-    return resource(
-        resource_id,
-        {
-            "provisioningState": "Succeeded",
-            "resourceGuid": guid(resource_id),
-            "securityRules": [part(resource_id, "securityRules", rule["name"], rule["properties"]) for rule in rules],
-            "defaultSecurityRules": [],
-        },
-        location=group.location,
-    )
-
-
-def security_rule(
-    name: str, priority: int, direction: str, access: str, *, port: str = "*", protocol: str = "*", **ends: str
-) -> Document:
-    """Return a rule for ``security_group``. ``ends`` may give ``source`` and ``destination`` prefixes; default any."""
-    return {
-        "name": name,
-        "properties": {
-            "protocol": protocol,
-            "sourcePortRange": "*",
-            "destinationPortRange": port,
-            "sourceAddressPrefix": ends.get("source", "*"),
-            "destinationAddressPrefix": ends.get("destination", "*"),
-            "access": access,
-            "priority": priority,
-            "direction": direction,
-            "sourcePortRanges": [],
-            "destinationPortRanges": [],
-            "sourceAddressPrefixes": [],
-            "destinationAddressPrefixes": [],
-        },
-    }
 
 
 def interface(
@@ -195,14 +157,26 @@ def nat_gateway(group: Group, name: str, addresses: Sequence[str]) -> Document:
     return resource(resource_id, properties, location=group.location, sku={"name": "Standard", "tier": "Regional"})
 
 
-def route_table(group: Group, name: str, next_hop: str) -> Document:
-    """Return a route table that sends everything to the virtual appliance at ``next_hop``."""
+def route_table(group: Group, name: str, next_hop: str, *, beside: Sequence[tuple[str, str, str]] = ()) -> Document:
+    """Return a route table that sends everything to the virtual appliance at ``next_hop``.
+
+    Args:
+        group: where it goes.
+        name: its name.
+        next_hop: the address of the appliance.
+        beside: name, address prefix and next hop type of each route that is an exception.
+    """
     resource_id = group.resource(_NETWORK + "routeTables", name)
-    route = {"addressPrefix": "0.0.0.0/0", "nextHopType": "VirtualAppliance", "nextHopIpAddress": next_hop}
+    whole = {"addressPrefix": "0.0.0.0/0", "nextHopType": "VirtualAppliance", "nextHopIpAddress": next_hop}
+    routes = [part(resource_id, "routes", "everything-to-the-firewall", whole)]
+    routes += [
+        part(resource_id, "routes", route, {"addressPrefix": prefix, "nextHopType": kind})
+        for route, prefix, kind in beside
+    ]
     properties = {
         "provisioningState": "Succeeded",
         "resourceGuid": guid(resource_id),
         "disableBgpRoutePropagation": True,
-        "routes": [part(resource_id, "routes", "everything-to-the-firewall", route)],
+        "routes": routes,
     }
     return resource(resource_id, properties, location=group.location)

@@ -1,6 +1,6 @@
 """What runs the work and watches it: Batch, the registry, identities, Azure Monitor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, child, resource
@@ -9,7 +9,12 @@ from lockdown.sandbox.scenarios.scenario import Document
 
 
 def batch_account(
-    group: Group, name: str, *, connections: Sequence[dict[str, Any]] = (), **properties: object
+    group: Group,
+    name: str,
+    *,
+    connections: Sequence[dict[str, Any]] = (),
+    identity: Mapping[str, Any] | None = None,
+    **properties: object,
 ) -> Document:
     """Return a Batch account in BatchService mode; ``properties`` are added, such as ``autoStorage``."""
     body: dict[str, Any] = {
@@ -27,11 +32,56 @@ def batch_account(
     if connections:
         body["privateEndpointConnections"] = list(connections)
     resource_id = group.resource("Microsoft.Batch/batchAccounts", name)
-    return resource(resource_id, body, location=group.location, identity={"type": "None"})
+    return resource(resource_id, body, location=group.location, identity=dict(identity or {"type": "None"}))
+
+
+def task_pool(account: Document, name: str, subnet_id: str, identity: Document) -> Document:
+    """Return a pool as TES makes it for one task, without a public address: its node runs as ``identity``."""
+    machine = {
+        "imageReference": {
+            "publisher": "microsoft-dsvm",
+            "offer": "ubuntu-hpc",
+            "sku": "2204",
+            "version": "latest",
+        },
+        "nodeAgentSkuId": "batch.node.ubuntu 22.04",
+        "diskEncryptionConfiguration": {"targets": ["OsDisk", "TemporaryDisk"]},
+        "containerConfiguration": {"type": "DockerCompatible", "containerImageNames": [], "containerRegistries": []},
+    }
+    body = {
+        "provisioningState": "Succeeded",
+        "provisioningStateTransitionTime": CREATED,
+        "creationTime": CREATED,
+        "lastModified": CREATED,
+        "allocationState": "Steady",
+        "allocationStateTransitionTime": CREATED,
+        "vmSize": "STANDARD_D2S_V3",
+        "currentDedicatedNodes": 0,
+        "currentLowPriorityNodes": 1,
+        "interNodeCommunication": "Disabled",
+        "taskSlotsPerNode": 1,
+        "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+        "deploymentConfiguration": {"virtualMachineConfiguration": machine},
+        "networkConfiguration": {
+            "subnetId": subnet_id,
+            "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"},
+            "dynamicVnetAssignmentScope": "none",
+            "enableAcceleratedNetworking": False,
+        },
+        "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 1}},
+    }
+    pool = child(account, "pools", name, body)
+    return pool | {"identity": holds_identity(identity)}
 
 
 def registry(
-    group: Group, name: str, tier: str, *, connections: Sequence[dict[str, Any]] = (), **properties: object
+    group: Group,
+    name: str,
+    tier: str,
+    *,
+    connections: Sequence[dict[str, Any]] = (),
+    identity: Mapping[str, Any] | None = None,
+    **properties: object,
 ) -> Document:
     """Return a container registry of this tier (Basic, Standard or Premium); ``properties`` are added."""
     body = {
@@ -49,7 +99,8 @@ def registry(
         **properties,
     }
     resource_id = group.resource("Microsoft.ContainerRegistry/registries", name)
-    return resource(resource_id, body, location=group.location, sku={"name": tier, "tier": tier})
+    held = {} if identity is None else {"identity": dict(identity)}
+    return resource(resource_id, body, location=group.location, sku={"name": tier, "tier": tier}, **held)
 
 
 def user_identity(group: Group, name: str, tenant: str) -> Document:

@@ -1,0 +1,101 @@
+"""What Microsoft Defender for Cloud says of a subscription: its plans, whom it tells, and its findings."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from lockdown.sandbox.scenarios.arm.envelope import CREATED, resource
+from lockdown.sandbox.scenarios.scenario import Document
+
+_SECURITY = "/providers/Microsoft.Security/"
+
+PLANS = (
+    "VirtualMachines",
+    "SqlServers",
+    "AppServices",
+    "StorageAccounts",
+    "SqlServerVirtualMachines",
+    "KubernetesService",
+    "ContainerRegistry",
+    "KeyVaults",
+    "Dns",
+    "Arm",
+    "OpenSourceRelationalDatabases",
+    "CosmosDbs",
+    "Containers",
+    "CloudPosture",
+    "Api",
+    "AI",
+)
+_SUB_PLANS = {
+    "VirtualMachines": "P2",
+    "StorageAccounts": "DefenderForStorageV2",
+    "KeyVaults": "PerKeyVault",
+    "Arm": "PerSubscription",
+}
+_EXTENSIONS = {
+    "VirtualMachines": ("MdeDesignatedSubscription", "AgentlessVmScanning", "FileIntegrityMonitoring"),
+    "StorageAccounts": ("OnUploadMalwareScanning", "SensitiveDataDiscovery"),
+    "Containers": ("ContainerRegistriesVulnerabilityAssessments", "ContainerSensor", "AgentlessDiscoveryForKubernetes"),
+}
+
+
+def plans(subscription: str, standard: Collection[str] = ()) -> Iterator[Document]:
+    """Yield one document for each plan: the plans of ``standard`` are bought, the others free, as Azure leaves them."""
+    for plan in PLANS:
+        properties: dict[str, Any] = {"pricingTier": "Free", "freeTrialRemainingTime": "P30D"}
+        if plan in standard:
+            properties = {
+                "pricingTier": "Standard",
+                "freeTrialRemainingTime": "PT0S",
+                "enablementTime": CREATED,
+                "resourcesCoverageStatus": "FullyCovered",
+                "inherited": "False",
+            }
+            if plan in _SUB_PLANS:
+                properties["subPlan"] = _SUB_PLANS[plan]
+            if plan in _EXTENSIONS:
+                properties["extensions"] = [{"name": name, "isEnabled": "True"} for name in _EXTENSIONS[plan]]
+        yield resource(f"/subscriptions/{subscription}{_SECURITY}pricings/{plan}", properties, location=None)
+
+
+def security_contact(subscription: str, address: str) -> Document:
+    """Return the contact that is written to for every alert of medium severity or higher."""
+    properties = {
+        "emails": address,
+        "phone": "",
+        "isEnabled": True,
+        "notificationsByRole": {"state": "On", "roles": ["Owner"]},
+        "notificationsSources": [
+            {"sourceType": "Alert", "minimalSeverity": "Medium"},
+            {"sourceType": "AttackPath", "minimalRiskLevel": "Critical"},
+        ],
+    }
+    return resource(f"/subscriptions/{subscription}{_SECURITY}securityContacts/default", properties, location=None)
+
+
+_SHOULD_BE_REMOVED = "on Azure resources should be removed"
+ASSESSMENTS: Mapping[str, str] = {
+    "c0b7cfc6-3172-465a-b378-53c7ff2cc0d5": (
+        "Azure registry container images should have vulnerabilities resolved "
+        "(powered by Microsoft Defender Vulnerability Management)"
+    ),
+    "20606e75-05c4-48c0-9d97-add6daa2109a": f"Guest accounts with owner permissions {_SHOULD_BE_REMOVED}",
+    "0354476c-a12a-4fcc-a79d-f0ab7ffffdbb": f"Guest accounts with write permissions {_SHOULD_BE_REMOVED}",
+    "050ac097-3dda-4d24-ab6d-82568e7a50cf": f"Blocked accounts with owner permissions {_SHOULD_BE_REMOVED}",
+    "1ff0b4c9-ed56-4de6-be9c-d7ab39645926": f"Blocked accounts with read and write permissions {_SHOULD_BE_REMOVED}",
+}
+"""Assessments by key, with what each says should be."""
+
+IMAGES = "c0b7cfc6-3172-465a-b378-53c7ff2cc0d5"
+"""The assessment of the images in a registry."""
+
+
+def healthy(resource_id: str, key: str) -> Document:
+    """Return the assessment ``key`` of a resource or subscription, with nothing found."""
+    properties = {
+        "resourceDetails": {"Source": "Azure", "Id": resource_id},
+        "displayName": ASSESSMENTS[key],
+        "status": {"code": "Healthy", "firstEvaluationDate": CREATED, "statusChangeDate": CREATED},
+        "additionalData": {},
+    }
+    return resource(f"{resource_id}{_SECURITY}assessments/{key}", properties, location=None)

@@ -1,0 +1,23 @@
+"""What Azure itself puts into a subscription that a Cromwell on Azure environment stands in."""
+
+from collections.abc import Collection, Iterator
+
+from lockdown.sandbox.scenarios.arm.cluster import kubernetes_versions
+from lockdown.sandbox.scenarios.arm.defender import plans
+from lockdown.sandbox.scenarios.arm.envelope import LOCATION, Group
+from lockdown.sandbox.scenarios.arm.watch import network_watcher
+from lockdown.sandbox.scenarios.scenario import Document
+from lockdown.sandbox.scenarios.site import Site
+
+
+def watcher_of(site: Site) -> Document:
+    """Return the Network Watcher that came with the virtual network."""
+    return network_watcher(Group(site.subscription, "NetworkWatcherRG"))
+
+
+def given(site: Site, bought: Collection[str] = ()) -> Iterator[Document]:
+    """Yield it: a Network Watcher, the versions of Kubernetes, and every plan of Defender, free unless ``bought``."""
+    yield Group(site.subscription, "NetworkWatcherRG").document()
+    yield watcher_of(site)
+    yield kubernetes_versions(site.subscription, LOCATION)
+    yield from plans(site.subscription, bought)
