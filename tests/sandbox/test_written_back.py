@@ -12,6 +12,7 @@ _NOT_WRITTEN = {
     "Microsoft.Resources/resourceGroups",
     "Microsoft.ContainerService/locations/kubernetesVersions",
     "Microsoft.Authorization/roleAssignments",
+    "Microsoft.Authorization/roleDefinitions",
 }
 """What has a path of its own, what nobody writes, and what shows when it was last written."""
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from lockdown.sandbox.scenarios.arm.cluster import kubernetes_versions
 from lockdown.sandbox.scenarios.arm.defender import plans
 from lockdown.sandbox.scenarios.arm.envelope import LOCATION, Group
+from lockdown.sandbox.scenarios.arm.roles import role_definitions
 from lockdown.sandbox.scenarios.arm.watch import network_watcher
 from lockdown.sandbox.scenarios.scenario import Document
 from lockdown.sandbox.scenarios.site import Site
@@ -16,7 +17,8 @@ def watcher_of(site: Site) -> Document:
 
 
 def given(site: Site, bought: Collection[str] = ()) -> Iterator[Document]:
-    """Yield it: a Network Watcher, the versions of Kubernetes, and every plan of Defender, free unless ``bought``."""
+    """Yield it: roles, a Network Watcher, the versions of Kubernetes, the plans of Defender, free unless ``bought``."""
+    yield from role_definitions()
     yield Group(site.subscription, "NetworkWatcherRG").document()
     yield watcher_of(site)
     yield kubernetes_versions(site.subscription, LOCATION)

@@ -16,8 +16,8 @@ FOREIGN = "/subscriptions/00000000-0000-4000-8000-00000000f0e1/"
 SMALL = {"tenant": {"resources": "700", "subscriptions": "3", "faults": "10"}}
 PROVIDED = r"/providers/[A-Za-z.]+(/[A-Za-z]+/[^/]+)+"
 ID = re.compile(rf"/subscriptions/[0-9a-f-]{{36}}(/resource[Gg]roups/[^/]+)?({PROVIDED}){{1,2}}")
-LISTED = "Microsoft.ContainerService/locations/kubernetesVersions"
-"""What a location has, which is no resource."""
+TENANT_WIDE = {"Microsoft.Authorization/roleDefinitions", "Microsoft.ContainerService/locations/kubernetesVersions"}
+"""What the tenant or a location has, which stands on no resource."""
 
 
 @pytest.fixture(params=NAMES)
@@ -56,7 +56,8 @@ def test_ids_types_and_names_agree(scenario: Scenario) -> None:
         if document["type"] == "Microsoft.Resources/resourceGroups":
             assert resource_id.rpartition("/resourceGroups/")[2] == document["name"]
             continue
-        assert ID.fullmatch(resource_id), resource_id
+        built_in = document["type"] == "Microsoft.Authorization/roleDefinitions"
+        assert built_in or ID.fullmatch(resource_id), resource_id
         namespace, *rest = resource_id.rpartition("/providers/")[2].split("/")
         assert document["type"] == "/".join([namespace, *rest[::2]])
         assert document["name"] == rest[-1]
@@ -79,7 +80,7 @@ def test_ids_are_unique_whatever_their_casing(scenario: Scenario) -> None:
 def test_parents_come_before_their_children(scenario: Scenario) -> None:
     seen = {f"/subscriptions/{subscription}" for subscription, _ in scenario.subscriptions}
     for document in scenario.documents:
-        if document["type"] == LISTED:
+        if document["type"] in TENANT_WIDE:
             continue
         key = document["id"].lower()
         head, marker, tail = key.rpartition("/providers/")

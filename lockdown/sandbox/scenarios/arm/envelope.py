@@ -14,6 +14,7 @@ LOCATION = "eastus"
 _API_VERSIONS = {
     "microsoft.authorization/locks": "2020-05-01",
     "microsoft.authorization/roleassignments": "2022-04-01",
+    "microsoft.authorization/roledefinitions": "2022-04-01",
     "microsoft.batch": "2025-06-01",
     "microsoft.compute": "2026-04-01",
     "microsoft.containerregistry": "2025-11-01",
