@@ -12,10 +12,13 @@ from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.identity import Identity
 from lockdown.sandbox.operations import Operations
 from lockdown.sandbox.persistence import Keeper
+from lockdown.sandbox.reads import Reads
 from lockdown.sandbox.settings import Settings
-from lockdown.sandbox.state import State
+from lockdown.sandbox.state import State, subscription_of
 
-_READS, _WRITES = 11_999, 1_199
+_TENANT_READS, _WRITES = 249, 199
+
+_READING = ("GET", "HEAD")
 
 
 def build(state: State, settings: Settings, identity: Identity, operations: Operations, keeper: Keeper) -> Starlette:
@@ -50,10 +53,15 @@ class _Manager:
         self.settings = settings
         self.operations = operations
         self.keeper = keeper
+        self.reads = Reads(state.clock.now, enforced=settings.quota)
 
     async def handle(self, request: Request) -> Response:
         call = self._call(request, await request.body())
+        left = _TENANT_READS
         try:
+            subscription = subscription_of(call.path)
+            if subscription and call.method in _READING:
+                left = self.reads.take(call.principal.object_id, subscription)
             answer = arm.answer(call)
         except ArmError as error:
             answer = Answer(error.status, error.body(), error.headers)
@@ -61,7 +69,7 @@ class _Manager:
             self.keeper.save()
         except ToolError as error:
             answer = Answer(500, ArmError(500, "InternalServerError", error.message).body())
-        return self._response(call, answer)
+        return self._response(call, answer, left)
 
     def _call(self, request: Request, body: bytes) -> Call:
         return Call(
@@ -78,11 +86,11 @@ class _Manager:
             operations=self.operations,
         )
 
-    def _response(self, call: Call, answer: Answer) -> Response:
+    def _response(self, call: Call, answer: Answer, left: int) -> Response:
         headers = {"Cache-Control": "no-cache", "Pragma": "no-cache", **answer.headers}
-        if call.method in ("GET", "HEAD"):
-            scope = "subscription" if call.path.lower().startswith("/subscriptions/") else "tenant"
-            headers[f"x-ms-ratelimit-remaining-{scope}-reads"] = str(_READS)
+        if call.method in _READING:
+            scope = "subscription" if subscription_of(call.path) else "tenant"
+            headers.setdefault(f"x-ms-ratelimit-remaining-{scope}-reads", str(left))
         else:
             kind = "deletes" if call.method == "DELETE" else "writes"
             headers[f"x-ms-ratelimit-remaining-subscription-{kind}"] = str(_WRITES)

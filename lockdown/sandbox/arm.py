@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from lockdown.sandbox import catalogue, listing, resources, tenancy
+from lockdown.sandbox import catalogue, elsewhere, listing, resources, tenancy
 from lockdown.sandbox.arm_error import ArmError, unsupported
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.envelope import view
@@ -27,7 +27,12 @@ def answer(call: Call) -> Answer:
     lower = [segment.lower() for segment in segments]
     if not all(lower):
         raise _no_route(call)
-    found = _operation(call, lower) or _tenancy(call, segments, lower) or _provider(call, segments, lower)
+    found = (
+        _operation(call, lower)
+        or _tenancy(call, segments, lower)
+        or _provider(call, segments, lower)
+        or elsewhere.answer(call, segments, lower)
+    )
     if found is not None:
         return found
     target = parse(call.path)

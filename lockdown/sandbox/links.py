@@ -6,6 +6,7 @@ A child that lives in its parent (a subnet in its virtual network) is found and 
 import copy
 from typing import Any
 
+from lockdown.sandbox import implied
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.kind import Context, Kind, Link
 from lockdown.sandbox.state import Document, State
@@ -13,7 +14,7 @@ from lockdown.sandbox.state import Document, State
 
 def find(state: State, resource_id: str) -> tuple[Document, Document] | None:
     """Return (the stored document, the part of it with this id), both inside one copy; or None."""
-    document = state.get(resource_id)
+    document = state.get(resource_id) or implied.document(state, resource_id)
     if document is not None:
         return document, document
     parent_id = resource_id.rpartition("/")[0].rpartition("/")[0]

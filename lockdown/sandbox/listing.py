@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from lockdown.sandbox import envelope, links
+from lockdown.sandbox import envelope, implied, links
 from lockdown.sandbox.arm_error import ArmError, group_not_found, not_found
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.providers import kind_of
@@ -17,6 +17,8 @@ PAGE = 1000
 _SHORT = ("id", "name", "type", "location", "tags", "kind", "sku", "plan", "identity", "managedBy", "zones")
 _CLAUSE = re.compile(r"\s*(\w+(?:/\w+)?)\s+(eq|ne)\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
 _SUBSTRING = re.compile(r"\s*substringof\('((?:[^']|'')*)',\s*name\)\s*", re.IGNORECASE)
+_OF_ONE_SCOPE = frozenset({"microsoft.insights/diagnosticsettings"})
+"""Types that a subscription or group lists only where they are its own, not those of what is in it."""
 Test = Callable[[Document], bool]
 
 
@@ -32,6 +34,7 @@ def collection(call: Call, target: ResourceId) -> Answer:
         members = [{**item, "_etag": holder.get("_etag", "")} for item in listed]
     else:
         members = [document for document in call.state.below(target.scope) if _is_member(document, target)]
+        members += _implied(call, target, members)
     answer = page(call, members, lambda document: envelope.view(call, kind, document))
     return Answer(200, answer, {} if kind is not None else {"x-sandbox-fidelity": "generic"})
 
@@ -109,9 +112,16 @@ def _check_scope(call: Call, target: ResourceId) -> None:
     group = group_of(target.scope)
     if group and not call.state.exists("/".join(target.scope.split("/")[:5])):
         raise group_not_found(group)
-    parent = target.parent
+    parent = target.parent or (parse(target.scope) if _is_extension(target) else None)
     if parent is not None and links.find(call.state, parent.id) is None:
         raise not_found(parent.type, "/".join(parent.names), group)
+
+
+def _implied(call: Call, target: ResourceId, members: Iterable[Document]) -> list[Document]:
+    if target.parent is None or any(str(member["name"]).lower() == "default" for member in members):
+        return []
+    found = implied.document(call.state, f"{target.parent.id}/{target.types[-1]}/default")
+    return [] if found is None else [found]
 
 
 def _is_member(document: Document, target: ResourceId) -> bool:
@@ -123,7 +133,8 @@ def _is_member(document: Document, target: ResourceId) -> bool:
         return False
     if parent is not None:
         return at.parent is not None and at.parent.id.lower() == parent.id.lower()
-    return not _is_extension(target) or at.scope.lower() == target.scope.lower()
+    own = _is_extension(target) or target.type.lower() in _OF_ONE_SCOPE
+    return not own or at.scope.lower() == target.scope.lower()
 
 
 def _is_extension(target: ResourceId) -> bool:

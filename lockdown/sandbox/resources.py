@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from lockdown.sandbox import envelope, links
+from lockdown.sandbox import envelope, implied, links
 from lockdown.sandbox.arm_error import ArmError, bad_request, group_not_found, not_found, unsupported
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.kind import Context, Kind, check_shape, without_nulls
@@ -220,7 +220,7 @@ def _find(call: Call, target: ResourceId, kind: Kind | None) -> Document | None:
             return None
         holder, part = found
         return {**part, "_etag": holder.get("_etag", "")}
-    return call.state.get(target.id)
+    return call.state.get(target.id) or implied.document(call.state, target.id)
 
 
 def _existing(call: Call, target: ResourceId, kind: Kind | None) -> Document:

@@ -15,7 +15,7 @@ class Settings:
     Attributes:
         url: the one base URL, without trailing slash: https://127.0.0.1:PORT.
         lag: seconds that Resource Graph is behind ARM (``State.as_of``).
-        quota: whether Resource Graph enforces its quota.
+        quota: whether Resource Graph enforces its quota, and Resource Manager that of reads.
         operation_seconds: how long a long-running operation takes; 0 ends it within the request.
     """
 

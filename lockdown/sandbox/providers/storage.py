@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from lockdown.sandbox import implied
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Kind, one_of
 from lockdown.sandbox.providers.names import REFERENCE
@@ -152,15 +153,8 @@ def _applied(context: Context, document: Document, previous: Document | None) ->
     reflect(context, document, previous)
     if previous is not None:
         return
-    for service in ("blobServices", "fileServices", "queueServices", "tableServices"):
-        context.put(
-            {
-                "id": f"{document['id']}/{service}/default",
-                "name": "default",
-                "type": f"{_TYPE}/{service}",
-                "properties": {"cors": {"corsRules": []}},
-            }
-        )
+    for service in implied.SERVICES:
+        context.put(implied.service(document, service))
 
 
 def _endpoints(name: str, services: Iterable[str]) -> dict[str, str]:

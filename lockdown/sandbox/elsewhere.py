@@ -1,0 +1,63 @@
+"""Reads at a path that is not that of the documents behind it."""
+
+from collections.abc import Mapping
+
+from lockdown.sandbox import activity_log, envelope
+from lockdown.sandbox.arm_error import ArmError
+from lockdown.sandbox.call import Answer, Call
+from lockdown.sandbox.listing import page
+from lockdown.sandbox.locations import LOCATIONS
+from lockdown.sandbox.providers import kind_of
+
+_JIT = "Microsoft.Security/locations/jitNetworkAccessPolicies"
+_VERSIONS = "Microsoft.ContainerService/locations/kubernetesVersions"
+_PLANS = ("KubernetesOfficial", "AKSLongTermSupport")
+
+
+def answer(call: Call, segments: list[str], lower: list[str]) -> Answer | None:
+    """Answer GET on such a path; None if it is not one."""
+    if call.method != "GET" or lower[0] != "subscriptions":
+        return None
+    scope = "/" + "/".join(segments[:2])
+    match lower[2:]:
+        case ["providers", "microsoft.insights", "eventtypes", "management", "values"]:
+            return activity_log.events(call, scope)
+        case ["providers", "microsoft.security", "jitnetworkaccesspolicies"]:
+            return _jit(call, scope)
+        case ["providers", "microsoft.containerservice", "locations", location, "kubernetesversions"]:
+            return _versions(call, scope, location)
+    return None
+
+
+def _jit(call: Call, scope: str) -> Answer:
+    """List the policies of every location and group of a subscription."""
+    call.demand(f"{_JIT}/read", scope)
+    found = [document for document in call.state.below(scope) if str(document.get("type", "")).lower() == _JIT.lower()]
+    return Answer(200, page(call, found, lambda document: envelope.view(call, kind_of(_JIT), document)))
+
+
+def _versions(call: Call, scope: str, location: str) -> Answer:
+    """Tell what AKS offers in a location: the properties of the scenario's document, or a fixed list."""
+    call.demand(f"{_VERSIONS}/read", scope)
+    if location not in LOCATIONS:
+        raise ArmError(400, "LocationNotAvailable", f"The location '{location}' is not available.")
+    document = call.state.get(f"{call.path}/default") or {}
+    return Answer(200, document.get("properties") or {"values": [_version(*line) for line in _OFFERED]})
+
+
+_OFFERED = (
+    ("1.32", False, _PLANS[1:]),
+    ("1.33", False, _PLANS),
+    ("1.34", True, _PLANS),
+    ("1.35", False, _PLANS),
+)
+
+
+def _version(version: str, default: bool, plans: tuple[str, ...]) -> Mapping[str, object]:
+    return {
+        "version": version,
+        "isDefault": default or None,
+        "isPreview": None,
+        "capabilities": {"supportPlan": list(plans)},
+        "patchVersions": {f"{version}.{patch}": {"upgrades": []} for patch in (4, 5)},
+    }
