@@ -34,6 +34,12 @@ def _accepted(site: Site) -> Iterator[tuple[str, str, str, str]]:
         _PLATFORM,
     )
     yield (
+        "storage-sas-policy",
+        account,
+        "The account key is exchanged together with the cluster's volumes, which needs a day without workflows.",
+        _PLATFORM,
+    )
+    yield (
         "pg-entra-only",
         server,
         "Cromwell and TES log in to their databases with a password.",
@@ -43,6 +49,12 @@ def _accepted(site: Site) -> Iterator[tuple[str, str, str, str]]:
         "batch-aad-only",
         batch,
         "Tasks report to TES with the token that Batch gives to each of them.",
+        _PLATFORM,
+    )
+    yield (
+        "batch-allocation-mode",
+        batch,
+        "TES makes its pools in the subscription of Batch; what each pool says of its network is judged instead.",
         _PLATFORM,
     )
     yield (

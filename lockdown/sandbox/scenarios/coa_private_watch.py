@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from lockdown.sandbox.scenarios.arm.defender import ASSESSMENTS, IMAGES, healthy, security_contact
+from lockdown.sandbox.scenarios.arm.defender import images, security_contact
 from lockdown.sandbox.scenarios.arm.watch import (
     ACTIVITY,
+    TABLES,
     action_group,
     activity_alert,
     diagnostic_setting,
@@ -44,24 +45,6 @@ _CATEGORIES = {
     "microsoft.network/azurefirewalls": ("AZFWApplicationRule", "AZFWNetworkRule", "AZFWThreatIntel"),
     "microsoft.operationalinsights/workspaces": ("Audit",),
 }
-_TABLES = (
-    "AKSAudit",
-    "AKSAuditAdmin",
-    "AKSControlPlane",
-    "AppRequests",
-    "AppTraces",
-    "AzureActivity",
-    "AzureDiagnostics",
-    "ContainerLogV2",
-    "ContainerRegistryLoginEvents",
-    "ContainerRegistryRepositoryEvents",
-    "NTANetAnalytics",
-    "PGSQLServerLogs",
-    "StorageBlobLogs",
-    "StorageFileLogs",
-    "StorageQueueLogs",
-    "StorageTableLogs",
-)
 _SEVEN_YEARS = 2556
 _CHANGED = (
     "Microsoft.Authorization/locks",
@@ -102,19 +85,15 @@ def recorded(site: Site, services: Services, others: list[Document]) -> Iterator
         categories = _CATEGORIES[document["type"].lower()]
         yield diagnostic_setting(document["id"], "to-the-workspace", logs["id"], categories)
     yield flow_log(watcher_of(site), NETWORK, site.network_id, kept, logs)
-    yield from workspace_tables(logs, _TABLES, interactive=730, total=_SEVEN_YEARS)
+    yield from workspace_tables(logs, TABLES, interactive=730, total=_SEVEN_YEARS)
 
 
 def told(site: Site, services: Services) -> Iterator[Document]:
-    """Yield who is told of what, and what Defender found: nothing."""
-    subscription = f"/subscriptions/{site.subscription}"
+    """Yield who is told of what, and what Defender found in the images: nothing."""
     group = action_group(site.group, "security", _CONTACT)
     yield group
     for changed in _CHANGED:
         for verb in ("write", "delete"):
             yield activity_alert(site.group, f"{changed}/{verb}", group["id"])
     yield security_contact(site.subscription, _CONTACT)
-    yield healthy(services.images["id"], IMAGES)
-    for key in ASSESSMENTS:
-        if key != IMAGES:
-            yield healthy(subscription, key)
+    yield images(services.images["id"])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from lockdown.sandbox.scenarios.arm.cluster import effective_outbound, outbound_profile
 from lockdown.sandbox.scenarios.arm.compute import disk, virtual_machine
 from lockdown.sandbox.scenarios.arm.data import key_vault
+from lockdown.sandbox.scenarios.arm.defender import MORE_THAN_ONE_OWNER
 from lockdown.sandbox.scenarios.arm.edge import public_frontend
 from lockdown.sandbox.scenarios.arm.envelope import child, reference
 from lockdown.sandbox.scenarios.arm.network import (
@@ -39,7 +40,7 @@ from lockdown.sandbox.scenarios.arm.private_link import (
 )
 from lockdown.sandbox.scenarios.arm.security_groups import security_group, security_rule
 from lockdown.sandbox.scenarios.arm.storage import CONTAINERS, storage_account, storage_services
-from lockdown.sandbox.scenarios.arm.watch import workspace_tables
+from lockdown.sandbox.scenarios.arm.watch import TABLES, workspace_tables
 from lockdown.sandbox.scenarios.coa_stock_access import access
 from lockdown.sandbox.scenarios.config import lockdown_yaml
 from lockdown.sandbox.scenarios.given import given
@@ -69,14 +70,13 @@ def _documents(site: Site) -> Iterator[Document]:
     identity = user_identity(site.group, f"{site.group.name}-identity", site.tenant)
     logs = workspace(site.group, site.base, "Enabled")
     services = _services(site, logs)
-    yield from given(site)
+    yield from given(site, unhealthy=[MORE_THAN_ONE_OWNER])
     yield from _network(site)
     yield from _jumpbox(site)
     yield site.group.document()
     yield identity
     yield logs
-    yield from workspace_tables(logs, ("ContainerLog", "KubePodInventory", "Perf", "Usage"), interactive=30, total=30)
-    yield from workspace_tables(logs, ("AppRequests", "AppTraces"), interactive=90, total=90)
+    yield from workspace_tables(logs, TABLES, interactive=30, total=30)
     yield from services.values()
     yield from storage_services(services["storage"], CONTAINERS)
     yield from _vault(site, identity)

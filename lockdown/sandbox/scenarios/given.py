@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from lockdown.sandbox.scenarios.arm.cluster import kubernetes_versions
-from lockdown.sandbox.scenarios.arm.defender import plans
+from lockdown.sandbox.scenarios.arm.defender import accounts, plans
 from lockdown.sandbox.scenarios.arm.envelope import LOCATION, Group
 from lockdown.sandbox.scenarios.arm.roles import role_definitions
 from lockdown.sandbox.scenarios.arm.watch import network_watcher
@@ -16,10 +16,17 @@ def watcher_of(site: Site) -> Document:
     return network_watcher(Group(site.subscription, "NetworkWatcherRG"))
 
 
-def given(site: Site, bought: Collection[str] = ()) -> Iterator[Document]:
-    """Yield it: roles, a Network Watcher, the versions of Kubernetes, the plans of Defender, free unless ``bought``."""
+def given(site: Site, bought: Collection[str] = (), unhealthy: Collection[str] = ()) -> Iterator[Document]:
+    """Yield it: roles, a Network Watcher, the versions of Kubernetes, and what Defender has of every subscription.
+
+    Args:
+        site: the environment.
+        bought: the plans of Defender that are not free.
+        unhealthy: the assessments of accounts that found something.
+    """
     yield from role_definitions()
     yield Group(site.subscription, "NetworkWatcherRG").document()
     yield watcher_of(site)
     yield kubernetes_versions(site.subscription, LOCATION)
     yield from plans(site.subscription, bought)
+    yield from accounts(site.subscription, unhealthy)

@@ -73,29 +73,41 @@ def security_contact(subscription: str, address: str) -> Document:
     return resource(f"/subscriptions/{subscription}{_SECURITY}securityContacts/default", properties, location=None)
 
 
+IMAGES = "c0b7cfc6-3172-465a-b378-53c7ff2cc0d5"
+"""The assessment of the images in a registry; there is none without the plan for containers."""
+
+MORE_THAN_ONE_OWNER = "2c79b4af-f830-b61e-92b9-63dfa30f16e4"
+
 _SHOULD_BE_REMOVED = "on Azure resources should be removed"
-ASSESSMENTS: Mapping[str, str] = {
-    "c0b7cfc6-3172-465a-b378-53c7ff2cc0d5": (
-        "Azure registry container images should have vulnerabilities resolved "
-        "(powered by Microsoft Defender Vulnerability Management)"
-    ),
+_ACCOUNTS: Mapping[str, str] = {
+    MORE_THAN_ONE_OWNER: "There should be more than one owner assigned to subscriptions",
+    "6f90a6d6-d4d6-0794-0ec1-98fa77878c2e": "A maximum of 3 owners should be designated for subscriptions",
     "20606e75-05c4-48c0-9d97-add6daa2109a": f"Guest accounts with owner permissions {_SHOULD_BE_REMOVED}",
     "0354476c-a12a-4fcc-a79d-f0ab7ffffdbb": f"Guest accounts with write permissions {_SHOULD_BE_REMOVED}",
     "050ac097-3dda-4d24-ab6d-82568e7a50cf": f"Blocked accounts with owner permissions {_SHOULD_BE_REMOVED}",
     "1ff0b4c9-ed56-4de6-be9c-d7ab39645926": f"Blocked accounts with read and write permissions {_SHOULD_BE_REMOVED}",
 }
-"""Assessments by key, with what each says should be."""
-
-IMAGES = "c0b7cfc6-3172-465a-b378-53c7ff2cc0d5"
-"""The assessment of the images in a registry."""
+"""What Defender says of the accounts of every subscription, free of charge."""
 
 
-def healthy(resource_id: str, key: str) -> Document:
-    """Return the assessment ``key`` of a resource or subscription, with nothing found."""
+def accounts(subscription: str, unhealthy: Collection[str] = ()) -> Iterator[Document]:
+    """Yield the assessments of a subscription's accounts: those of ``unhealthy`` found something."""
+    for key, name in _ACCOUNTS.items():
+        code = "Unhealthy" if key in unhealthy else "Healthy"
+        yield _assessment(f"/subscriptions/{subscription}", key, name, code)
+
+
+def images(registry_id: str) -> Document:
+    """Return the assessment of the images in a registry, with nothing found."""
+    name = "Azure registry container images should have vulnerabilities resolved"
+    return _assessment(registry_id, IMAGES, name, "Healthy")
+
+
+def _assessment(resource_id: str, key: str, name: str, code: str) -> Document:
     properties = {
         "resourceDetails": {"Source": "Azure", "Id": resource_id},
-        "displayName": ASSESSMENTS[key],
-        "status": {"code": "Healthy", "firstEvaluationDate": CREATED, "statusChangeDate": CREATED},
+        "displayName": name,
+        "status": {"code": code, "firstEvaluationDate": CREATED, "statusChangeDate": CREATED},
         "additionalData": {},
     }
     return resource(f"{resource_id}{_SECURITY}assessments/{key}", properties, location=None)

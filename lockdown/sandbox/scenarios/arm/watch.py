@@ -19,6 +19,31 @@ ACTIVITY = (
 )
 """Every category of a subscription's activity log."""
 
+TABLES = (
+    "AKSAudit",
+    "AKSAuditAdmin",
+    "AKSControlPlane",
+    "AppRequests",
+    "AppTraces",
+    "AzureActivity",
+    "AzureDiagnostics",
+    "AzureMetrics",
+    "ContainerLog",
+    "ContainerLogV2",
+    "ContainerRegistryLoginEvents",
+    "ContainerRegistryRepositoryEvents",
+    "KubePodInventory",
+    "NTANetAnalytics",
+    "PGSQLServerLogs",
+    "Perf",
+    "StorageBlobLogs",
+    "StorageFileLogs",
+    "StorageQueueLogs",
+    "StorageTableLogs",
+    "Usage",
+)
+"""Some of the tables that every workspace has, written to or not."""
+
 
 def diagnostic_setting(
     resource_id: str, name: str, workspace_id: str, categories: Sequence[str], *, storage_id: str = ""
