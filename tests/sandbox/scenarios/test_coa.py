@@ -1,6 +1,7 @@
 """The two Cromwell on Azure environments: what the stock one leaves open, what the private one closes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -8,7 +9,7 @@ import yaml
 from lockdown.sandbox.scenarios import Document, build
 
 TENANT = "7a1f2c52-43a6-4f0e-9c53-9d6f0b0a7d41"
-EXPECTED = Path(__file__).parents[2] / "expected" / "coa-stock.yaml"
+EXPECTED = Path(__file__).parents[2] / "expected"
 
 
 def documents(name: str) -> list[Document]:
@@ -133,22 +134,52 @@ def test_private_has_no_machine_and_no_dnat() -> None:
     assert {item["action"]["type"] for item in rules} == {"Allow"}
 
 
-def test_the_expected_results_speak_of_resources_that_exist() -> None:
-    scenario = build("coa-stock", tenant=TENANT, options={})
+def written(*files: Path) -> list[tuple[Path, dict[str, Any]]]:
+    return [(file, yaml.safe_load(file.read_text("utf-8"))) for file in files]
+
+
+@pytest.mark.parametrize("name", ["coa-stock", "coa-private"])
+def test_the_expected_results_speak_of_resources_that_exist(name: str) -> None:
+    scenario = build(name, tenant=TENANT, options={})
     ((subscription, _),) = scenario.subscriptions
     ids = {document["id"].lower() for document in scenario.documents} | {f"/subscriptions/{subscription}"}
-    expected = yaml.safe_load(EXPECTED.read_text("utf-8"))
+    files = [*EXPECTED.glob(f"{name}.yaml"), *EXPECTED.glob(f"{name}/*.yaml")]
+    assert files
 
-    for result in expected["results"]:
-        for key in (result["resource"], result["part"] or result["resource"]):
-            assert key.format(subscription=subscription).lower() in ids
-        assert result["source"]
+    for file, expected in written(*files):
+        for result in expected["results"]:
+            part = result["part"] if result["part"].startswith("/") else result["resource"]
+            for key in (result["resource"], part):
+                assert key.format(subscription=subscription).lower() in ids, (file, key)
+            assert result["source"]
 
 
-def test_the_expected_results_cover_thirty_policies_once_each() -> None:
-    expected = yaml.safe_load(EXPECTED.read_text("utf-8"))
-    keys = [(item["policy"], item["resource"], item["part"]) for item in expected["results"]]
+def test_a_policy_is_expected_in_one_file_and_each_result_once() -> None:
+    seen: dict[str, Path] = {}
+    for file, expected in written(EXPECTED / "coa-stock.yaml", *EXPECTED.glob("coa-stock/*.yaml")):
+        keys = [(item["policy"], item["resource"].lower(), item["part"].lower()) for item in expected["results"]]
+        assert len(keys) == len(set(keys)), file
+        judged = {policy for policy, _, _ in keys}
+        unseen = expected["notObserved"]
+        assert len(unseen) == len(set(unseen))
+        assert not judged & set(unseen), file
+        for policy in judged | set(unseen):
+            assert seen.setdefault(policy, file) == file, policy
 
-    assert len(keys) == len(set(keys))
-    assert len({policy for policy, _, _ in keys} | set(expected["notObserved"])) == 30
-    assert not {policy for policy, _, _ in keys} & set(expected["notObserved"])
+
+def test_each_waiver_of_the_private_environment_has_its_failure() -> None:
+    scenario = build("coa-private", tenant=TENANT, options={})
+    ((subscription, _),) = scenario.subscriptions
+    waivers = yaml.safe_load(scenario.config)["waivers"]
+    waived = {(waiver["policy"], resource.lower()) for waiver in waivers for resource in waiver["resources"]}
+    ((_, expected),) = written(EXPECTED / "coa-private" / "waived.yaml")
+    failing = {(item["policy"], item["resource"].format(subscription=subscription)) for item in expected["results"]}
+
+    assert waived == {(policy, resource.lower()) for policy, resource in failing}
+    assert all(waiver["reason"] and waiver["owner"] for waiver in waivers)
+
+
+def test_the_expected_results_cover_thirty_policies() -> None:
+    ((_, expected),) = written(EXPECTED / "coa-stock.yaml")
+
+    assert len({item["policy"] for item in expected["results"]} | set(expected["notObserved"])) == 30
