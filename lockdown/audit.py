@@ -11,8 +11,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -21,6 +23,7 @@ from lockdown.model import Boundary, Outcome, Policy, Severity, Unread, Verdict,
 from lockdown.policy.boundary import bind
 from lockdown.snapshot.engine import Engine, QueryError
 from lockdown.snapshot.store import Snapshot
+from lockdown.snapshot.translations import Translations
 
 WAIVED = "waived"
 COUNTED = ("pass", "fail", WAIVED, "notApplicable", "unknown", "manual")
@@ -40,6 +43,8 @@ SELECT resource, problem FROM (
     SELECT min(resource), 'is given twice' FROM staged GROUP BY lower(resource), part HAVING count(*) > 1
 ) WHERE problem IS NOT NULL ORDER BY resource LIMIT 1"""
 _CHUNK = 1_000
+_IN_MEMORY = 150 * 2**20
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,23 @@ class Evaluation:
 def _fetched(cursor: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while rows := cursor.fetchmany(_CHUNK):
         yield from rows
+
+
+@contextmanager
+def engine_for(snapshot: Snapshot, folder: Path, translations: Translations | None = None) -> Iterator[Engine]:
+    """Yield an engine with room for ``snapshot``.
+
+    A large snapshot is held in ``folder``/engine, which is gone afterwards, so that memory does not grow with it.
+    """
+    size = sum(path.stat().st_size for name in snapshot.tables if (path := snapshot.path(name)).is_file())
+    if size <= _IN_MEMORY:
+        with Engine(translations=translations) as engine:
+            yield engine
+        return
+    spill = folder / "engine"
+    spill.mkdir(mode=0o700)
+    with Engine(translations=translations, spill=spill, memory_limit="1500MB", deadline=_PATIENCE) as engine:
+        yield engine
 
 
 def evaluate(

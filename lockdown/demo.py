@@ -26,6 +26,7 @@ from lockdown.evidence import keys, trust, verify
 from lockdown.evidence.files import DirectoryFiles
 from lockdown.evidence.verify import Verification
 from lockdown.record import Record
+from lockdown.replay import replay
 from lockdown.sandbox.server import Sandbox
 
 FOLDER = Path("lockdown-demo")
@@ -114,7 +115,7 @@ def open_up(sandbox: Sandbox) -> Iterator[str]:
     """Do what a person in a hurry does, as the operator, over Azure Resource Manager."""
     arm = _Arm(sandbox, "operator")
     base = f"/subscriptions/{sandbox.subscription}"
-    (storage,) = arm.named(base, "Microsoft.Storage/storageAccounts")
+    storage = min(arm.named(base, "Microsoft.Storage/storageAccounts"), key=lambda account: str(account["name"]))
     arm.call("PATCH", storage["id"], "2024-01-01", {"properties": {"publicNetworkAccess": "Enabled"}})
     yield f"The operator enables public network access on the storage account {storage['name']}."
     network = arm.named(base, "Microsoft.Network/virtualNetworks")[0]
@@ -171,7 +172,7 @@ def _verify(directory: Path, root: trust.TrustRoot, expected: Exit) -> Verificat
         root,
         now=datetime.now(UTC),
         allow_partial=False,
-        replay=lambda: run.replay(directory).differences,
+        replay=lambda: replay(directory).differences,
     )
     _must(found.exit_code == expected, f"verifying {directory} must exit {expected}, not {found.exit_code}")
     return found

@@ -1,26 +1,20 @@
-"""One audit, from scope to a finished run directory: what the commands, the provisioner and the demo call.
-
-A run is made in ``<out>.partial`` and moved to its place when it is whole. An error leaves nothing behind; an
-interruption leaves the partial directory, marked as such, for the person who interrupted.
-"""
+"""One audit, from scope to a finished run directory: what the commands, the provisioner and the demo call."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
-from itertools import islice, zip_longest
+from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 from uuid import uuid4
 
 from lockdown import __version__, drift, record
-from lockdown.audit import Evaluation, evaluate
-from lockdown.errors import ToolError, UsageError
+from lockdown.ahead import Ahead
+from lockdown.audit import Evaluation, engine_for, evaluate
+from lockdown.errors import UsageError
 from lockdown.evidence import keys, seal
 from lockdown.model import Boundary, Cloud, Scope, Source, Unread, Waiver
 from lockdown.policy import load as policy_load
@@ -28,15 +22,14 @@ from lockdown.policy.lint import misread
 from lockdown.policy.load import PolicySet
 from lockdown.report import html
 from lockdown.snapshot import engine as kql_engine
-from lockdown.snapshot.engine import Engine
 from lockdown.snapshot.ingest import ingest
 from lockdown.snapshot.redact import Redactor
 from lockdown.snapshot.store import Snapshot, Writer, read_scope, write_scope
+from lockdown.snapshot.translations import Translations, user_folder
 from lockdown.strict import canonical
+from lockdown.workplace import workplace
 
 RUNS = Path("lockdown-runs")
-PARTIAL = "PARTIAL.txt"
-_DIFFERENCES_SHOWN = 20
 
 
 class Watch(Protocol):
@@ -83,18 +76,6 @@ class Finished:
     drift: drift.Drift | None = None
 
 
-@dataclass(frozen=True)
-class Replay:
-    """Whether the policies of a run, run again over its snapshot, give its results again.
-
-    Attributes:
-        differences: the first lines that differ, for a person.
-    """
-
-    identical: bool
-    differences: tuple[str, ...]
-
-
 def audit(wanted: Wanted, watch: Watch) -> Finished:
     """Make a run.
 
@@ -109,14 +90,16 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
     baseline = _baseline(wanted.baseline) if wanted.baseline else None
     started = _now()
     out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"
-    with _workplace(out) as work:
-        snapshot = _see(wanted, policies, work, watch, baseline)
+    with workplace(out) as work:
+        translations = Translations(user_folder())
+        with Ahead(policies.policies, policies.reads(), _expected(wanted), translations):
+            snapshot = _see(wanted, policies, work, watch, baseline)
         _write_inputs(work, wanted, snapshot, policies)
         watch.stage(f"Judging {len(policies.policies)} policies")
         evaluated = _now()
         changed = None
         (work / "results").mkdir()
-        with Engine() as engine:
+        with engine_for(snapshot, work, translations) as engine:
             found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine)
             run = _run_object(snapshot, policies, found, started, evaluated)
             record.write(work / "results/results.json", run, found.policies(), found.results())
@@ -136,38 +119,6 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
     return Finished(out, record.read(out / "results/results.json"), changed)
 
 
-def replay(directory: Path) -> Replay:
-    """Run the policies of a run again over its own snapshot, without network.
-
-    Raises:
-        UsageError: the directory is not a whole run.
-    """
-    snapshot = read_scope(directory / "inputs/scope.json", directory / "inputs/snapshot")
-    policies = policy_load.load(directory / "policies", translate=False)
-    recorded = record.read(directory / "results/results.json")
-    try:
-        boundary = Boundary(
-            **{k: tuple(v) for k, v in json.loads((directory / "inputs/boundary.json").read_bytes()).items()}
-        )
-        waivers = tuple(
-            Waiver(w["policy"], tuple(w["resources"]), w["reason"], w["owner"], date.fromisoformat(w["expires"]))
-            for w in json.loads((directory / "inputs/waivers.json").read_bytes())
-        )
-        at = datetime.fromisoformat(recorded.run["evaluatedAt"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{directory} is not a whole run: {error}.", "Name a directory that lockdown audit wrote."
-        ) from error
-    with TemporaryDirectory() as folder, Engine() as engine:
-        found = evaluate(policies.policies, snapshot, boundary, waivers, at, engine)
-        path = Path(folder) / "results.json"
-        record.write(path, recorded.run, found.policies(), found.results())
-        again = record.read(path)
-        if record.digest(again) == record.digest(recorded):
-            return Replay(identical=True, differences=())
-        return Replay(identical=False, differences=tuple(islice(_differences(recorded, again), _DIFFERENCES_SHOWN)))
-
-
 def _refuse_misread(policies: PolicySet) -> None:
     found = [finding for policy in policies.policies for finding in misread(policy)]
     if found:
@@ -175,6 +126,15 @@ def _refuse_misread(policies: PolicySet) -> None:
             "\n".join(f"{policies.name}/{f.file}, line {f.line}: {f.message}." for f in found),
             "List the types under reads in policy.yaml: what is not collected would be taken for absent.",
         )
+
+
+def _expected(wanted: Wanted) -> Boundary:
+    """Return the boundary of the run, if everything that was asked for is visible."""
+    return (
+        wanted.boundary
+        if wanted.boundary.subscriptions
+        else replace(wanted.boundary, subscriptions=tuple(sorted(wanted.scope.subscriptions)))
+    )
 
 
 def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline: drift.Side | None) -> Snapshot:
@@ -220,6 +180,7 @@ def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline
         requested=wanted.scope,
         subscriptions=known.subscriptions,
         tables=writer.tables,
+        types=known.types,
         unread=_with_absent(wanted, known.subscriptions, known.unread),
         derived=known.derived,
         redactions=writer.redactions,
@@ -249,7 +210,7 @@ def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: Poli
 def _run_object(
     snapshot: Snapshot, policies: PolicySet, found: Evaluation, started: datetime, evaluated: datetime
 ) -> dict[str, Any]:
-    types = dict(_types(found.engine)) if "resources" in snapshot.tables else {}
+    judged = {kind for policy in policies.policies for kind in policy.applies_to}
     warnings = list(found.warnings)
     if snapshot.derived:
         warnings.append("The snapshot listed no subscriptions: they were taken from the ids of its resources.")
@@ -280,56 +241,15 @@ def _run_object(
         "counts": {str(name): count for name, count in found.counts.items()},
         "failures": {severity.value: count for severity, count in sorted(found.failures.items())},
         "policySet": {"digest": policies.digest, "count": len(policies.policies)},
-        "resources": {"total": sum(types.values()), "byType": types},
+        "resources": {
+            "total": sum(snapshot.types.values()),
+            "byType": dict(sorted(snapshot.types.items())),
+            "unjudged": sorted(set(snapshot.types) - judged),
+        },
         "engine": {"name": kql_engine.NAME, "version": kql_engine.VERSION},
         "redactions": snapshot.redactions,
         "warnings": warnings,
     }
-
-
-def _types(engine: Engine) -> Iterator[tuple[str, int]]:
-    rows = engine.connection.execute("SELECT type, count(*) FROM resources GROUP BY type ORDER BY type").fetchall()
-    return ((str(kind), int(count)) for kind, count in rows)
-
-
-@contextmanager
-def _workplace(out: Path) -> Iterator[Path]:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} exists already; a run is never written over.", "Name another directory with --out.")
-    work = out.with_name(out.name + ".partial")
-    made = [parent for parent in work.parents if not parent.exists()]
-    try:
-        work.mkdir(parents=True)
-    except FileExistsError:
-        raise UsageError(f"{work} is left from a run that was interrupted.", "Look at it, then remove it.") from None
-    except OSError as error:
-        raise ToolError(f"{work} cannot be made: {error.strerror}.", "Name another directory with --out.") from error
-    try:
-        yield work
-        if out.exists():
-            out.rmdir()
-        work.rename(out)
-    except OSError as error:
-        _undo(work, made)
-        raise ToolError(
-            f"The run could not be written to {out.parent.resolve()}: {error.strerror}. Nothing was left behind.",
-            "Make room, or name another directory with --out.",
-        ) from error
-    except Exception:
-        _undo(work, made)
-        raise
-    except BaseException:
-        (work / PARTIAL).write_text(
-            "This run was interrupted. It is not whole, not signed, and proves nothing.\n", "utf-8"
-        )
-        raise
-
-
-def _undo(work: Path, made: list[Path]) -> None:
-    shutil.rmtree(work, ignore_errors=True)
-    for parent in made:
-        if parent.is_dir() and not any(parent.iterdir()):
-            parent.rmdir()
 
 
 def _baseline(path: Path) -> drift.Side:
@@ -348,19 +268,6 @@ def _changes(snapshot: Snapshot) -> Iterator[Mapping[str, Any]]:
         with snapshot.path("resourcechanges").open("rb") as file:
             for line in file:
                 yield json.loads(line)
-
-
-def _differences(recorded: record.Record, again: record.Record) -> Iterator[str]:
-    for was, now in zip_longest(recorded.results(), again.results()):
-        if was != now:
-            yield f"recorded {_brief(was)}; replayed {_brief(now)}"
-    for was, now in zip_longest(recorded.policies, again.policies):
-        if was != now:
-            yield f"policy {(was or now or {}).get('id')} differs"
-
-
-def _brief(result: Mapping[str, Any] | None) -> str:
-    return f"{result['policy']} {result['resource']} {result['part']} {result['verdict']}" if result else "nothing"
 
 
 def _label(wanted: Wanted) -> str:

@@ -83,7 +83,7 @@ def _trust_root(trust: Path | None, directory: Path) -> TrustRoot | None:
 
 
 def _differences(directory: Path) -> tuple[str, ...]:
-    from lockdown.run import replay
+    from lockdown.replay import replay
 
     again = replay(directory)
     return () if again.identical else (again.differences or ("the results differ",))

@@ -8,6 +8,7 @@ read of, however many policies ask.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,7 @@ def collect(
         visible = _subscriptions(directory / "resourcecontainers.jsonl", writer)
         reading.note_unseen(visible)
         reading.note_unseen_groups()
+        reading.count_types()
         for table, types in sorted(reads.items()):
             if table not in {"resourcecontainers", ARM_TABLE}:
                 reading.table(table, types)
@@ -91,6 +93,7 @@ def collect(
             requested=scope,
             subscriptions=visible,
             tables=writer.tables,
+            types=dict(reading.types),
             unread=tuple(reading.unread),
             redactions=writer.redactions,
         ),
@@ -115,6 +118,10 @@ def query(table: str, types: tuple[str, ...]) -> str:
     return f"{table}{only}\n| project {', '.join(COLUMNS)}\n| order by id asc"
 
 
+TYPES_QUERY = "resources\n| summarize resources = count() by type\n| order by type asc"
+"""Counts the resources of every type, so that a type that nothing judges is not passed over in silence."""
+
+
 def changes_query(since: datetime) -> str:
     """Return the query that reads the change records of resources since a moment."""
     return (
@@ -133,6 +140,18 @@ class _Reading:
         self._progress = progress
         self._visible: frozenset[str] = frozenset()
         self.unread: list[Unread] = []
+        self.types: Counter[str] = Counter()
+
+    def count_types(self) -> None:
+        """Count what is in scope by type, or note why that cannot be told."""
+        for part in _parts(self._scope):
+            try:
+                for page in self._graph.pages(TYPES_QUERY, part):
+                    self.types.update({str(row["type"]).lower(): int(row["resources"]) for row in page.rows})
+            except RefusedError as error:
+                if error.status != _FORBIDDEN or self._readable(part):
+                    reason = f"Which types of resources are in scope is not known. Azure refused: {error.message}"
+                    self.unread.append(Unread("table", "resources", reason))
 
     def table(self, name: str, types: tuple[str, ...]) -> None:
         """Read one table whole, or note why not."""

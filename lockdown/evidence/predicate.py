@@ -47,16 +47,17 @@ class Tool(_Claim):
 class Unreadable(_Claim):
     """Something in scope that could not be read."""
 
-    what: str = Field(description="subscription, managementGroup or table.")
+    what: str = Field(description="subscription, managementGroup, table or armReads.")
     name: str
     reason: str
 
 
 class Resources(_Claim):
-    """How many resources were seen."""
+    """How many resources are in scope."""
 
     total: Count
     by_type: dict[str, Count] = Field(description="By ARM type.")
+    unjudged: tuple[str, ...] = Field(description="The types that no policy judges.")
 
 
 class Scope(_Claim):

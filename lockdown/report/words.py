@@ -75,7 +75,7 @@ def doubts(record: Record) -> list[str]:
     return phrases
 
 
-def cautions(run: Mapping[str, object]) -> list[tuple[str, str]]:
+def cautions(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a reader must know before believing anything else in this report, as (word, sentence)."""
     told = []
     if run["source"] == "sandbox":
@@ -84,6 +84,11 @@ def cautions(run: Mapping[str, object]) -> list[tuple[str, str]]:
         told.append(("From a file", "the resources were read from a file that somebody supplied, not from Azure."))
     if run.get("partial"):
         told.append(("Partial", "the run was interrupted before it had judged everything."))
+    if unjudged := run["resources"]["unjudged"]:
+        total = sum(run["resources"]["byType"][kind] for kind in unjudged)
+        told.append(
+            ("Not judged", f"{number(total, 'resource')} of {number(len(unjudged), 'type')}: no policy is about them.")
+        )
     if not complete(run):
         told.append(("Incomplete", "not everything in scope could be read or judged."))
     return told

@@ -7,6 +7,7 @@ resourceGroup, name) are derived from the id where they are missing.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +47,13 @@ class Ingested:
 
     Attributes:
         subscriptions: id to name; the name is empty where only ids told of a subscription.
+        types: resources by lower-case type.
         unread: parts that a file says it lacks.
         derived: no file listed its subscriptions, so they were taken from ids.
     """
 
     subscriptions: dict[str, str]
+    types: dict[str, int]
     unread: tuple[Unread, ...]
     derived: bool
 
@@ -66,6 +69,7 @@ def ingest(path: Path, writer: Writer) -> Ingested:
     named: dict[str, str] = {}
     seen: set[str] = set()
     unread: list[Unread] = []
+    types: Counter[str] = Counter()
     judged = bare = 0
     for file in _files(path):
         if file.stem in TABLES:
@@ -80,7 +84,9 @@ def ingest(path: Path, writer: Writer) -> Ingested:
                 seen.add(subscription)
             if row["type"] == SUBSCRIPTION:
                 named[subscription] = str(row.get("name") or "")
-            writer.add(table, (row,))
+            added = writer.add(table, (row,))
+            if table == "resources":
+                types[row["type"].lower()] += added
     if judged and bare == judged:
         writer.mark_incomplete("resources")
         unread.append(Unread("table", "resources", _BARE))
@@ -89,7 +95,7 @@ def ingest(path: Path, writer: Writer) -> Ingested:
     derived = sorted(seen - named.keys())
     writer.begin("resources")
     writer.add("resourcecontainers", (_subscription_row(s) for s in derived))
-    return Ingested({**dict.fromkeys(derived, ""), **named}, tuple(unread), derived=bool(derived))
+    return Ingested({**dict.fromkeys(derived, ""), **named}, dict(types), tuple(unread), derived=bool(derived))
 
 
 def _files(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +50,7 @@ class Snapshot:
         directory: holds ``<table>.jsonl``.
         subscriptions: id to name of every subscription that was visible.
         requested: what was asked for.
+        types: how many resources of each lower-case type are in scope, also those that were not collected.
         unread: what could not be read, and why.
         derived: subscriptions were taken from resource ids, because the input listed none.
         redactions: how many secret values were removed.
@@ -63,6 +64,7 @@ class Snapshot:
     requested: Scope
     subscriptions: Mapping[str, str]
     tables: Mapping[str, Table]
+    types: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
     derived: bool = False
     redactions: int = 0
@@ -164,6 +166,7 @@ def write_scope(path: Path, snapshot: Snapshot) -> None:
                 "requested": asdict(snapshot.requested),
                 "subscriptions": [{"id": i, "name": n} for i, n in sorted(snapshot.subscriptions.items())],
                 "tables": [asdict(table) for _, table in sorted(snapshot.tables.items())],
+                "types": snapshot.types,
                 "unreadable": [asdict(unread) for unread in snapshot.unread],
                 "subscriptionsDerived": snapshot.derived,
                 "redactions": snapshot.redactions,
@@ -191,6 +194,7 @@ def read_scope(path: Path, directory: Path) -> Snapshot:
             requested=Scope(**{key: tuple(value) for key, value in found["requested"].items()}),
             subscriptions={s["id"]: s["name"] for s in found["subscriptions"]},
             tables=tables,
+            types={str(kind): int(count) for kind, count in found["types"].items()},
             unread=tuple(Unread(**u) for u in found["unreadable"]),
             derived=found["subscriptionsDerived"],
             redactions=found["redactions"],

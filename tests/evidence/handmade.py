@@ -89,7 +89,7 @@ def run_object(**changes: Any) -> Json:
         "outcome": "nonCompliant",
         "counts": counts(fail=1, waived=1, pass_=1) | {"notObserved": 1},
         "policySet": {"digest": policy_set_digest({QUERY: sha256(QUERY_TEXT).hexdigest()}), "count": 2},
-        "resources": {"total": 1, "byType": {"microsoft.storage/storageaccounts": 1}},
+        "resources": {"total": 1, "byType": {"microsoft.storage/storageaccounts": 1}, "unjudged": []},
         "engine": {"name": "duckdb-kql", "version": "1.1.2"},
         "redactions": 0,
         "warnings": [],

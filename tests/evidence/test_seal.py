@@ -60,7 +60,7 @@ def test_its_predicate_says_what_the_run_object_says(sealed: Path) -> None:
             "complete": True,
             "partial": False,
             "unreadable": [],
-            "resources": {"total": 1, "byType": {"microsoft.storage/storageaccounts": 1}},
+            "resources": {"total": 1, "byType": {"microsoft.storage/storageaccounts": 1}, "unjudged": []},
         },
         "ruleSet": run["policySet"],
         "outcome": "nonCompliant",

@@ -72,6 +72,7 @@ def small_run(folder: Path) -> tuple[dict[str, bytes], trust.TrustRoot]:
     )
     (folder / "policies/redaction.yaml").write_text(path, "utf-8")
     (folder / "policies/drift-noise.yaml").write_text("rules: []\n", "utf-8")
+    (folder / "policies/arm-reads.yaml").write_text("reads: []\n", "utf-8")
     snapshot = folder / "snapshot.json"
     rows = [
         {"id": vault(n), "type": "microsoft.keyvault/vaults", "properties": {"publicNetworkAccess": state}}

@@ -101,7 +101,7 @@ def run_object(policies: list[Json], results: list[Json], **changes: Any) -> Jso
             "digest": "9b74c9897bac770ffc029102a200c5de6c3f5a2f1f1b7f7c2f3d4e5a6b7c8d9e",
             "count": len(policies),
         },
-        "resources": {"total": sum(types.values()), "byType": dict(types)},
+        "resources": {"total": sum(types.values()), "byType": dict(types), "unjudged": []},
         "engine": {"name": "duckdb", "version": "2.0.0"},
         "redactions": 0,
         "warnings": [],
@@ -289,7 +289,7 @@ def hostile(path: Path) -> Record:
         evaluatedAt=texts,
         scope={"subscriptions": [{"id": texts, "name": texts}], "managementGroups": [texts], "requested": {}},
         unreadable=[{"what": texts, "name": texts, "reason": texts}],
-        resources={"total": 1, "byType": {texts: 1}},
+        resources={"total": 1, "byType": {texts: 1}, "unjudged": [texts]},
         policySet={"digest": texts, "count": 2},
         warnings=[texts],
     )

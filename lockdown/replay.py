@@ -1,0 +1,78 @@
+"""The verdicts of a run, judged again from what it ships, without network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice, zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lockdown import record
+from lockdown.audit import engine_for, evaluate
+from lockdown.errors import UsageError
+from lockdown.model import Boundary, Waiver
+from lockdown.policy import load as policy_load
+from lockdown.snapshot.store import read_scope
+
+_DIFFERENCES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Whether the policies of a run, run again over its snapshot, give its results again.
+
+    Attributes:
+        differences: the first lines that differ, for a person.
+    """
+
+    identical: bool
+    differences: tuple[str, ...]
+
+
+def replay(directory: Path) -> Replay:
+    """Run the policies of a run again over its own snapshot, without network.
+
+    Raises:
+        UsageError: the directory is not a whole run.
+    """
+    snapshot = read_scope(directory / "inputs/scope.json", directory / "inputs/snapshot")
+    policies = policy_load.load(directory / "policies", translate=False)
+    recorded = record.read(directory / "results/results.json")
+    try:
+        boundary = Boundary(
+            **{k: tuple(v) for k, v in json.loads((directory / "inputs/boundary.json").read_bytes()).items()}
+        )
+        waivers = tuple(
+            Waiver(w["policy"], tuple(w["resources"]), w["reason"], w["owner"], date.fromisoformat(w["expires"]))
+            for w in json.loads((directory / "inputs/waivers.json").read_bytes())
+        )
+        at = datetime.fromisoformat(recorded.run["evaluatedAt"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{directory} is not a whole run: {error}.", "Name a directory that lockdown audit wrote."
+        ) from error
+    with TemporaryDirectory() as folder, engine_for(snapshot, Path(folder)) as engine:
+        found = evaluate(policies.policies, snapshot, boundary, waivers, at, engine)
+        path = Path(folder) / "results.json"
+        record.write(path, recorded.run, found.policies(), found.results())
+        again = record.read(path)
+        if record.digest(again) == record.digest(recorded):
+            return Replay(identical=True, differences=())
+        return Replay(identical=False, differences=tuple(islice(_differences(recorded, again), _DIFFERENCES_SHOWN)))
+
+
+def _differences(recorded: record.Record, again: record.Record) -> Iterator[str]:
+    for was, now in zip_longest(recorded.results(), again.results()):
+        if was != now:
+            yield f"recorded {_brief(was)}; replayed {_brief(now)}"
+    for was, now in zip_longest(recorded.policies, again.policies):
+        if was != now:
+            yield f"policy {(was or now or {}).get('id')} differs"
+
+
+def _brief(result: Mapping[str, Any] | None) -> str:
+    return f"{result['policy']} {result['resource']} {result['part']} {result['verdict']}" if result else "nothing"
