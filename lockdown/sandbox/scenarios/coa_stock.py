@@ -121,6 +121,7 @@ def _jumpbox(site: Site) -> Iterator[Document]:
         "jumpboxVMNic",
         site.subnet("vmsubnet"),
         "10.1.0.36",
+        machine=machine,
         security_group_id=guard["id"],
         publicIPAddress=reference(address_id),
     )

@@ -56,7 +56,14 @@ def machine(place: Place) -> Iterator[Document]:
     name = place.name("vm")
     address_id = place.group.resource(_ADDRESS, f"{name}-ip")
     public: dict[str, Any] = {"publicIPAddress": reference(address_id)} if exposed else {}
-    card = interface(place.group, f"{name}-nic", place.subnet("machines"), place.address(0), **public)
+    card = interface(
+        place.group,
+        f"{name}-nic",
+        place.subnet("machines"),
+        place.address(0),
+        machine=_machine_id(place, name),
+        **public,
+    )
     yield card
     yield from _with_disk(place, name, card)
     yield _spare(place.group, name, place, card["properties"]["ipConfigurations"][0]["id"], exposed=exposed)
@@ -75,6 +82,7 @@ def balanced(place: Place) -> Iterator[Document]:
         f"{name}-nic",
         place.subnet("machines"),
         place.address(0),
+        machine=_machine_id(place, name),
         loadBalancerBackendAddressPools=[reference(pool)],
     )
     yield balancer
@@ -177,9 +185,12 @@ def outer_firewall(place: Place) -> Iterator[Document]:
     )
 
 
+def _machine_id(place: Place, name: str) -> str:
+    return place.group.resource("Microsoft.Compute/virtualMachines", name)
+
+
 def _with_disk(place: Place, name: str, card: Document) -> Iterator[Document]:
-    machine_id = place.group.resource("Microsoft.Compute/virtualMachines", name)
-    system = disk(place.group, f"{name}-os", 30, attached_to=machine_id, os_type="Linux")
+    system = disk(place.group, f"{name}-os", 30, attached_to=_machine_id(place, name), os_type="Linux")
     yield system
     yield virtual_machine(place.group, name, card["id"], system["id"])
 

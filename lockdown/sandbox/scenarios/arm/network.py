@@ -74,7 +74,14 @@ def subnets_of(network: Document) -> Iterator[Document]:
 
 
 def interface(
-    group: Group, name: str, subnet_id: str, address: str, *, security_group_id: str = "", **configuration: object
+    group: Group,
+    name: str,
+    subnet_id: str,
+    address: str,
+    *,
+    machine: str = "",
+    security_group_id: str = "",
+    **configuration: object,
 ) -> Document:
     """Return a network interface with one ip configuration, ``ipconfig1``.
 
@@ -83,6 +90,7 @@ def interface(
         name: its name.
         subnet_id: the subnet it stands in.
         address: its private address.
+        machine: the id of the virtual machine that it belongs to.
         security_group_id: its own network security group, if any.
         configuration: its further properties: ``publicIPAddress``, ``loadBalancerBackendAddressPools``.
     """
@@ -109,6 +117,8 @@ def interface(
         "auxiliaryMode": "None",
         "auxiliarySku": "None",
     }
+    if machine:
+        properties |= {"primary": True, "virtualMachine": reference(machine)}
     if security_group_id:
         properties["networkSecurityGroup"] = reference(security_group_id)
     return resource(resource_id, properties, location=group.location, kind="Regular")
