@@ -64,7 +64,7 @@ class _Lines:
     def rows(self, table: str, arrived: int, total: int) -> None:
         if arrived >= total and table not in self._finished:
             self._finished.add(table)
-            self._say(f"   {table}: {total} rows")
+            self._say(f"   {table}: {total} {'reads' if table == 'armresources' else 'rows'}")
 
 
 class _Bars:

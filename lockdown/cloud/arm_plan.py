@@ -130,4 +130,4 @@ def _filled(text: str, moments: Mapping[str, str]) -> str:
 
 
 def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
