@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -27,6 +27,23 @@ def results(run: Path) -> dict[tuple[str, str, str], str]:
     return {(r["policy"], r["resource"].lower(), r["part"].lower()): r["verdict"] for r in found.results()}
 
 
+def severities(run: Path) -> dict[tuple[str, str, str], str]:
+    found = record.read(run / "results/results.json")
+    return {(r["policy"], r["resource"].lower(), r["part"].lower()): r["severity"] for r in found.results()}
+
+
+def written_down(scenario: str, subscription: str, policies: set[str]) -> tuple[list[dict[str, Any]], set[str]]:
+    """Return the results that tests/expected writes down for these policies, and those that must see nothing."""
+    files = [path for path in (EXPECTED / f"{scenario}.yaml",) if path.is_file()] + sorted(
+        (EXPECTED / scenario).glob("*.yaml")
+    )
+    whole = [yaml.safe_load(path.read_text("utf-8").replace("{subscription}", subscription)) for path in files]
+    written = [result for part in whole for result in part["results"] or () if result["policy"] in policies]
+    unobserved = {policy for part in whole for policy in part.get("notObserved") or () if policy in policies}
+    assert not unobserved & {result["policy"] for result in written}
+    return written, unobserved
+
+
 def test_a_stock_deployment_is_judged_exactly_as_written_down(
     stock: Sandbox, lockdown: Lockdown, tmp_path: Path
 ) -> None:
@@ -34,13 +51,15 @@ def test_a_stock_deployment_is_judged_exactly_as_written_down(
     assert ran.code == 7, ran.err
     assert ran.out.splitlines()[-1] == str(tmp_path / "run")
     assert "NOT COMPLIANT" in ran.err
-    text = (EXPECTED / "coa-stock.yaml").read_text("utf-8").replace("{subscription}", stock.subscription)
-    whole = yaml.safe_load(text)
-    written = whole["results"]
+    seen = record.read(tmp_path / "run/results/results.json").policies
+    written, unobserved = written_down("coa-stock", stock.subscription, {policy["id"] for policy in seen})
     expected = {(r["policy"], r["resource"].lower(), str(r.get("part", "")).lower()): r["verdict"] for r in written}
     assert results(tmp_path / "run") == expected
-    seen = record.read(tmp_path / "run/results/results.json").policies
-    assert {p["id"] for p in seen if p["verdict"] == "notObserved"} == set(whole["notObserved"])
+    assert {p["id"] for p in seen if p["verdict"] == "notObserved"} == unobserved
+    worse = {
+        (r["policy"], r["resource"].lower(), str(r["part"]).lower()): r["severity"] for r in written if "severity" in r
+    }
+    assert {key: severity for key, severity in severities(tmp_path / "run").items() if key in worse} == worse
 
 
 def test_the_closed_environment_is_compliant(private: Sandbox, lockdown: Lockdown, tmp_path: Path) -> None:
@@ -48,7 +67,13 @@ def test_the_closed_environment_is_compliant(private: Sandbox, lockdown: Lockdow
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)
     assert (told["run"]["outcome"], told["run"]["complete"], told["run"]["source"]) == ("compliant", True, "sandbox")
-    assert set(results(tmp_path / "run").values()) <= {"pass", "notApplicable"}
+    found = record.read(tmp_path / "run/results/results.json")
+    failing = [result for result in found.results() if result["verdict"] not in {"pass", "notApplicable", "manual"}]
+    written, _ = written_down("coa-private", private.subscription, {policy["id"] for policy in found.policies})
+    assert all(result["verdict"] == "fail" and result["waiver"] for result in failing)
+    assert {(r["policy"], r["resource"].lower(), r["part"].lower()) for r in failing} == {
+        (r["policy"], r["resource"].lower(), str(r["part"]).lower()) for r in written
+    }
 
 
 def test_live_offline_and_replayed_results_are_identical(stock: Sandbox, lockdown: Lockdown, tmp_path: Path) -> None:

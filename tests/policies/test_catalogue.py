@@ -16,7 +16,23 @@ from lockdown.policy.frameworks import controls_of
 from lockdown.policy.load import PolicySet, load
 
 DATA = Path(__file__).parent / "data"
-THEMES = {"public-ip": 10, "private-endpoint": 11, "public-network-access": 9}
+THEMES = {
+    "activity-log": 3,
+    "aks": 12,
+    "batch-pools": 6,
+    "change-control": 4,
+    "data-protection": 12,
+    "defender": 9,
+    "encryption-at-rest": 13,
+    "encryption-in-transit": 8,
+    "identity": 19,
+    "jumpbox": 10,
+    "logging": 12,
+    "network-default-deny": 10,
+    "private-endpoint": 11,
+    "public-ip": 10,
+    "public-network-access": 11,
+}
 NIST, HIPAA = "nist-800-53-r5", "hipaa"
 COLUMNS = {
     (NIST, "microsoft"): "nist_r5_groups",
@@ -24,6 +40,10 @@ COLUMNS = {
     ("hitrust", "microsoft"): "hitrust_csf_11_3_groups",
     ("hitrust-9-2", "microsoft"): "hitrust_9_2_groups",
 }
+
+
+_FOR_A_PERSON = {Verdict.MANUAL, Verdict.NOT_APPLICABLE}
+"""What a policy may say that no control plane shows: nothing of it is ever a pass."""
 
 
 @cache
@@ -56,7 +76,7 @@ def test_every_case_gives_exactly_what_it_expects(policy: Policy) -> None:
 def test_the_cases_show_a_pass_and_a_fail_and_what_is_absent_null_messy_hostile_and_foreign(policy: Policy) -> None:
     listed = [case for _, case in cases.load(policy)]
     verdicts = {expectation.verdict for case in listed for expectation in case.expect}
-    assert {Verdict.PASS, Verdict.FAIL} <= verdicts
+    assert verdicts <= _FOR_A_PERSON or {Verdict.PASS, Verdict.FAIL} <= verdicts
     names = " / ".join(case.name for case in listed)
     for trap in ("absent", "null", "casing", "hostile", "foreign look-alike"):
         assert trap in names or (trap == "foreign look-alike" and "single server" in names), f"no case for: {trap}"

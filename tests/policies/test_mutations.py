@@ -63,7 +63,12 @@ def policies() -> dict[str, Policy]:
     return {policy.id: policy for policy in load(translate=False).policies}
 
 
-each_policy = pytest.mark.parametrize("policy_id", policies())
+def judges(policy: Policy) -> bool:
+    """Tell whether a policy ever passes anything; one that leaves all to a person has no pass to lose."""
+    return any(item.verdict is Verdict.PASS for _, case in cases.load(policy) for item in case.expect)
+
+
+each_policy = pytest.mark.parametrize("policy_id", [name for name, policy in policies().items() if judges(policy)])
 
 
 @cache

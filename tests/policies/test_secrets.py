@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 
+from lockdown.model import Policy
 from lockdown.policy import cases
 from lockdown.policy.load import PolicySet, load
 from lockdown.policy.redaction import Redaction
@@ -99,10 +101,20 @@ def test_no_resource_escapes_judgement_by_its_name(name: str) -> None:
     assert redacted(row) == (row, 0)
 
 
-def test_nothing_that_a_case_of_a_policy_holds_is_removed() -> None:
-    """So no verdict changes: cases are what the policies rest on."""
-    for policy in catalogue().policies:
-        for _, case in cases.load(policy):
-            for rows in case.tables.values():
-                for row in rows:
-                    assert redacted(dict(row))[1] == 0, (policy.id, case.name)
+def test_what_is_removed_changes_no_verdict() -> None:
+    """A case that holds a secret gives the same results without it; few do, because Azure returns few."""
+    held = [policy for policy in catalogue().policies if without_secrets(policy) != policy]
+    assert {policy.id for policy in held} == {"batch-pool-managed-identity", "vm-no-run-commands"}
+    for policy in held:
+        assert [case.differences for case in cases.run(without_secrets(policy)) if not case.passed] == []
+
+
+def without_secrets(policy: Policy) -> Policy:
+    """Return ``policy`` with the rows of its cases as they would reach the disk."""
+    listed = [case.model_dump(mode="json") for _, case in cases.load(policy)]
+    found = sum(redacted(row)[1] for case in listed for rows in case["tables"].values() for row in rows)
+    if not found:
+        return policy
+    for case in listed:
+        case["tables"] = {name: [redacted(row)[0] for row in rows] for name, rows in case["tables"].items()}
+    return replace(policy, files={**policy.files, "cases.yaml": json.dumps(listed).encode()})
