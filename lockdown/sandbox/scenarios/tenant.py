@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from lockdown.errors import UsageError
 from lockdown.sandbox.scenarios import tenant_network, tenant_services
+from lockdown.sandbox.scenarios.arm.access import role_assignment
+from lockdown.sandbox.scenarios.arm.defender import accounts, plans
 from lockdown.sandbox.scenarios.arm.envelope import Group
 from lockdown.sandbox.scenarios.config import lockdown_yaml
 from lockdown.sandbox.scenarios.identifiers import digits, guid
@@ -169,6 +171,17 @@ def _documents(
             if "location" in document:
                 document["tags"] = _tags(cell)
             yield document
+    for subscription in subscriptions:
+        yield from _standing(subscription)
+
+
+def _standing(subscription: str) -> Iterator[Document]:
+    """Yield what stands on a subscription: its owners, and what Defender says of it. None of it is a resource."""
+    scope = f"/subscriptions/{subscription}"
+    for owner in ("first", "second"):
+        yield role_assignment(scope, "Owner", guid(owner, scope), "User")
+    yield from plans(subscription)
+    yield from accounts(subscription)
 
 
 def _tags(cell: int) -> dict[str, str]:

@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 
-from lockdown.sandbox.scenarios.arm.data import cosmos_account, key_vault, mysql_server, postgres_server
+from lockdown.sandbox.scenarios.arm.data import (
+    cosmos_account,
+    key_vault,
+    mysql_parameters,
+    mysql_server,
+    postgres_parameters,
+    postgres_server,
+)
 from lockdown.sandbox.scenarios.arm.envelope import reference
 from lockdown.sandbox.scenarios.arm.platform import app_insights, batch_account, registry, workspace
 from lockdown.sandbox.scenarios.arm.private_link import Link, service_connection, zone, zone_link
 from lockdown.sandbox.scenarios.arm.storage import CLOSED_RULES, storage_account
+from lockdown.sandbox.scenarios.arm.watch import workspace_tables
 from lockdown.sandbox.scenarios.scenario import Document
 from lockdown.sandbox.scenarios.tenant_place import FOREIGN, Place, endpoint_of
 
@@ -130,8 +138,10 @@ def postgres(place: Place) -> Iterator[Document]:
     status = place.link_status("pg-private-path")
     link = place.link(target, "postgresqlServer", f"{name}.postgres.database.azure.com", 0, status=status)
     connection = service_connection(link, groupIds=["postgresqlServer"])
-    yield postgres_server(place.group, name, place.access("pg-pna-disabled"), connections=[connection])
+    server = postgres_server(place.group, name, place.access("pg-pna-disabled"), connections=[connection])
+    yield server
     yield from endpoint_of(link)
+    yield from postgres_parameters(server, {})
 
 
 def postgres_injected(place: Place) -> Iterator[Document]:
@@ -140,7 +150,9 @@ def postgres_injected(place: Place) -> Iterator[Document]:
     network = {"delegatedSubnetResourceId": place.subnet("databases"), "privateDnsZoneArmResourceId": private["id"]}
     yield private
     yield zone_link(private, "to-vnet", place.network_id)
-    yield postgres_server(place.group, place.name("pgin"), network)
+    server = postgres_server(place.group, place.name("pgin"), network)
+    yield server
+    yield from postgres_parameters(server, {})
 
 
 def mysql(place: Place) -> Iterator[Document]:
@@ -150,8 +162,10 @@ def mysql(place: Place) -> Iterator[Document]:
     status = place.link_status("mysql-private-path")
     link = place.link(target, "mysqlServer", f"{name}.mysql.database.azure.com", 0, status=status)
     connection = service_connection(link)
-    yield mysql_server(place.group, name, place.access("mysql-pna-disabled"), connections=[connection])
+    server = mysql_server(place.group, name, place.access("mysql-pna-disabled"), connections=[connection])
+    yield server
     yield from endpoint_of(link)
+    yield from mysql_parameters(server)
 
 
 def monitor(place: Place) -> Iterator[Document]:
@@ -165,3 +179,4 @@ def monitor(place: Place) -> Iterator[Document]:
             if place.ordinal % 3 == 0:
                 del document["properties"][way]
         yield document
+    yield from workspace_tables(logs, ("AKSAudit", "AzureActivity", "StorageBlobLogs"), interactive=30, total=30)

@@ -21,7 +21,12 @@ def tenant(**options: object) -> Scenario:
 
 
 def resources(scenario: Scenario) -> list[Document]:
-    return [document for document in scenario.documents if document["type"] != "Microsoft.Resources/resourceGroups"]
+    """Return what Azure counts as resources: not groups, not children, nor what stands on a subscription."""
+    return [
+        document
+        for document in scenario.documents
+        if "location" in document and document["type"] != "Microsoft.Resources/resourceGroups"
+    ]
 
 
 def of_type(scenario: Scenario, resource_type: str) -> list[Document]:

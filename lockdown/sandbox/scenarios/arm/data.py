@@ -135,6 +135,13 @@ def mysql_server(
     return resource(resource_id, body, location=group.location, sku=sku)
 
 
+def mysql_parameters(server: Document) -> Iterator[Document]:
+    """Yield the parameters of a MySQL server that say how it is reached, as Azure makes them."""
+    for name, value in (("require_secure_transport", "ON"), ("tls_version", "TLSv1.2,TLSv1.3")):
+        properties = {"value": value, "defaultValue": value, "source": "system-default", "isReadOnly": "False"}
+        yield child(server, "configurations", name, properties)
+
+
 def cosmos_account(
     group: Group, name: str, *, connections: Sequence[dict[str, Any]] = (), **properties: object
 ) -> Document:
@@ -153,6 +160,14 @@ def cosmos_account(
         "privateEndpointConnections": list(connections),
         "disableLocalAuth": True,
         "minimalTlsVersion": "Tls12",
+        "backupPolicy": {
+            "type": "Periodic",
+            "periodicModeProperties": {
+                "backupIntervalInMinutes": 240,
+                "backupRetentionIntervalInHours": 8,
+                "backupStorageRedundancy": "Geo",
+            },
+        },
         **properties,
     }
     return resource(resource_id, body, location=group.location, kind="GlobalDocumentDB")
