@@ -10,6 +10,9 @@ from pydantic import BaseModel, ValidationError
 from lockdown.errors import UsageError
 
 MAX_BYTES = 1024 * 1024
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where PyYAML was built with it: ten times as fast, and a run reads two hundred files."""
+
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
 
@@ -39,9 +42,9 @@ def parse(name: str, data: bytes) -> tuple[Any, dict[Path, int]]:
         raise UsageError(f"{name} is {len(data)} bytes long; at most {MAX_BYTES} are accepted.")
     lines: dict[Path, int] = {(): 1}
     try:
-        loader = yaml.SafeLoader(data)
+        loader = _LOADER(data)
         try:
-            for event in yaml.parse(data, Loader=yaml.SafeLoader):
+            for event in yaml.parse(data, Loader=_LOADER):
                 if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                     raise UsageError(f"{name}, line {_line(event.start_mark)}: anchors and aliases are not accepted.")
             node = loader.get_single_node()
