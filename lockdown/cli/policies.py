@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from lockdown.policy.cases import CaseResult
     from lockdown.policy.load import PolicySet
 
-_root = click.option(
-    "--policies",
-    "root",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="A folder of policies of your own, instead of those that ship with lockdown.",
-)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _sets(command: Command) -> Command:
+    """Add the options that say which policies are meant; they arrive as ``added`` and ``only``."""
+    own = click.Path(path_type=Path)
+    only = click.option("--only-policies", "only", type=own, metavar="DIR", help="Your policies, and no others.")
+    added = click.option("--policies", "added", type=own, metavar="DIR", help="Your policies, beside those that ship.")
+    return added(only(command))
+
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON (docs/policies.md) instead of text.")
 _ids = click.argument("ids", nargs=-1, metavar="[ID]...")
 
@@ -38,10 +42,10 @@ def command() -> None:
     "--framework", help="By the controls of this framework, such as fedramp-moderate-r5, or the start of its id."
 )
 @_as_json
-@_root
-def list_policies(theme: str | None, framework: str | None, as_json: bool, root: Path | None) -> None:
+@_sets
+def list_policies(theme: str | None, framework: str | None, as_json: bool, **sets: Path | None) -> None:
     """List the policies with the controls that they speak to, or the controls of a framework with their policies."""
-    found = _load(root)
+    found = _load(**sets)
     framework_id = _framework(found, framework) if framework else None
     chosen = [policy for policy in found.policies if theme is None or policy.theme == theme]
     if theme and not chosen:
@@ -107,12 +111,12 @@ def new(policy_id: str, theme: str, kind: str, root: Path) -> None:
 
 
 @command.command()
-@_root
-def catalogue(root: Path | None) -> None:
+@_sets
+def catalogue(**sets: Path | None) -> None:
     """Write the catalogue page, in Markdown, to stdout."""
     from lockdown.policy import catalogue as page
 
-    click.echo(page.render(_load(root)), nl=False)
+    click.echo(page.render(_load(**sets)), nl=False)
 
 
 @command.command()
@@ -122,12 +126,12 @@ def catalogue(root: Path | None) -> None:
     "-c", "config", type=click.Path(path_type=Path), metavar="FILE", help="The lockdown.yaml whose boundary to fill in."
 )
 @_as_json
-@_root
-def show(policy_id: str, only_query: bool, config: Path | None, as_json: bool, root: Path | None) -> None:
+@_sets
+def show(policy_id: str, only_query: bool, config: Path | None, as_json: bool, **sets: Path | None) -> None:
     """Show one policy."""
     from lockdown.policy import boundary
 
-    found = _load(root)
+    found = _load(**sets)
     policy = found.get(policy_id)
     query = policy.query
     if config:
@@ -148,17 +152,17 @@ def show(policy_id: str, only_query: bool, config: Path | None, as_json: bool, r
 @command.command()
 @_ids
 @_as_json
-@_root
-def test(ids: Sequence[str], as_json: bool, root: Path | None) -> None:
+@_sets
+def test(ids: Sequence[str], as_json: bool, **sets: Path | None) -> None:
     """Run the cases of all policies, or of those named. A case that fails exits 2."""
     from lockdown.policy import cases
 
-    found = _load(root)
+    found = _load(**sets)
     results = []
     for policy, run in cases.run_all(_chosen(found, ids), root=found.name):
         results.append((policy, run))
         if not as_json:
-            _show_cases(found.name, policy, run)
+            _show_cases(found, policy, run)
     failed = sum(not case.passed for _, run in results for case in run)
     total = sum(len(run) for _, run in results)
     if as_json:
@@ -179,37 +183,37 @@ def test(ids: Sequence[str], as_json: bool, root: Path | None) -> None:
     "--require-kusto", is_flag=True, help="Fail unless Microsoft's parser runs; fetches it with npm if it is missing."
 )
 @_as_json
-@_root
-def lint(ids: Sequence[str], require_kusto: bool, as_json: bool, root: Path | None) -> None:
+@_sets
+def lint(ids: Sequence[str], require_kusto: bool, as_json: bool, **sets: Path | None) -> None:
     """Check all policies, or those named, for what loading does not refuse. A finding exits 2."""
     from lockdown.policy import kusto
     from lockdown.policy.lint import lint_all, runs_in
 
-    found = _load(root)
+    found = _load(**sets)
     chosen = _chosen(found, ids)
     findings = lint_all(chosen)
     official = kusto.check(chosen, fetch=require_kusto)
     findings += official.findings
     if as_json:
-        listed = [
-            {"file": f"{found.name}/{f.file}", "line": f.line, "rule": f.rule, "message": f.message} for f in findings
-        ]
+        listed = [{"file": found.shown(f.file), "line": f.line, "rule": f.rule, "message": f.message} for f in findings]
         engines = {policy.id: sorted(runs_in(policy)) for policy in chosen}
         parser = {"ran": not official.reason, "queries": official.queries, "reason": official.reason}
         _write({"policies": len(chosen), "findings": listed, "microsoftParser": parser, "runsIn": engines})
     else:
         for finding in findings:
-            click.echo(f"{found.name}/{finding.file}, line {finding.line}: {finding.rule}: {_plain(finding.message)}")
+            click.echo(f"{found.shown(finding.file)}, line {finding.line}: {finding.rule}: {_plain(finding.message)}")
         click.echo(f"lockdown's rules: {len(chosen)} policies, {len(findings) - len(official.findings)} findings")
         click.echo(official.summary())
     _exit(len(findings))
 
 
-def _show_cases(root: str, policy: Policy, run: Sequence[CaseResult]) -> None:
+def _show_cases(found: PolicySet, policy: Policy, run: Sequence[CaseResult]) -> None:
     passed = sum(case.passed for case in run)
     click.echo(f"{'ok  ' if passed == len(run) else 'FAIL'} {policy.id}: {passed} of {len(run)} cases")
     for case in (case for case in run if not case.passed):
-        click.echo(f"     {root}/{policy.theme}/{policy.id}/cases.yaml, line {case.line}: {_plain(case.name)}")
+        click.echo(
+            f"     {found.shown(f'{policy.theme}/{policy.id}/cases.yaml')}, line {case.line}: {_plain(case.name)}"
+        )
         for difference in case.differences:
             click.echo(f"       {_plain(difference)}")
 
@@ -219,14 +223,22 @@ def _exit(problems: int) -> None:
         raise click.exceptions.Exit(Exit.USAGE)
 
 
-def _load(root: Path | None) -> PolicySet:
+def _load(added: Path | None, only: Path | None) -> PolicySet:
     from lockdown.policy.load import load
 
-    return load(root, translate=False)
+    if added and only:
+        raise UsageError(
+            "--policies adds to lockdown's own policies, --only-policies does without.", "Give one of them."
+        )
+    return load(added or only, alone=not added, translate=False)
 
 
 def _chosen(found: PolicySet, ids: Iterable[str]) -> list[Policy]:
-    return [found.get(policy_id) for policy_id in dict.fromkeys(ids)] or list(found.policies)
+    """Return the policies named; without a name those that a person added, or else all."""
+    added = [
+        policy for policy in found.policies if found.own and f"{policy.theme}/{policy.id}/policy.yaml" in found.own
+    ]
+    return [found.get(policy_id) for policy_id in dict.fromkeys(ids)] or added or list(found.policies)
 
 
 def _framework(found: PolicySet, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -63,11 +63,11 @@ def wanted(known: Mapping[str, ArmRead], policies: Iterable[Policy]) -> tuple[Ar
     return tuple(replace(known[kind], parents=tuple(sorted(types))) for kind, types in sorted(parents.items()))
 
 
-def problems(name: str, policies: Iterable[Policy], known: Mapping[str, ArmRead]) -> list[str]:
-    """Return what policies ask for in vain, with file and line; ``name`` is what messages call the policy set."""
+def problems(shown: Callable[[str], str], policies: Iterable[Policy], known: Mapping[str, ArmRead]) -> list[str]:
+    """Return what policies ask for in vain, with file and line; ``shown`` gives what messages call a file."""
     found = []
     for policy in policies:
-        file = f"{name}/{policy.theme}/{policy.id}/policy.yaml"
+        file = shown(f"{policy.theme}/{policy.id}/policy.yaml")
         told = tuple(_in_vain(policy, known))
         lines = yamlfile.parse(file, policy.files["policy.yaml"])[1] if told else {}
         line = lines.get(("reads", ARM_TABLE), 1)
