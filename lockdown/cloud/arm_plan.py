@@ -6,6 +6,7 @@ read as another path (an empty step, ``.`` or ``..``) is not asked at all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,10 +77,22 @@ def plan(wanted: Sequence[ArmRead], rows: Iterable[Mapping[str, Any]], since: da
                 target = _target(spec, parent, moments)
                 key = (target or f"\0{parent.id.lower()}", spec.type)
                 found.setdefault(key, (spec, target, []))[2].append(parent)
-    return [
+    reads = [
         Read(spec, target, tuple(sorted(parents, key=lambda parent: parent.id.lower())))
-        for _, (spec, target, parents) in sorted(found.items())
+        for _, (spec, target, parents) in sorted(found.items(), key=lambda item: item[0])
     ]
+    return _in_turn(reads)
+
+
+def _in_turn(reads: Iterable[Read]) -> list[Read]:
+    """Return one read of each subscription after the other: each has a quota of its own."""
+    turn: Counter[str] = Counter()
+    placed: list[tuple[int, int, Read]] = []
+    for number, read in enumerate(reads):
+        subscription = read.parents[0].subscription.lower()
+        turn[subscription] += 1
+        placed.append((turn[subscription], number, read))
+    return [read for _, _, read in sorted(placed, key=lambda place: place[:2])]
 
 
 def _parents(spec: ArmRead, kind: str, row: Mapping[str, Any]) -> Iterable[Parent]:

@@ -28,7 +28,7 @@ from lockdown.snapshot.store import SUBSCRIPTION, Snapshot, Writer
 from lockdown.snapshot.tables import ARM_TABLE, COLUMNS
 
 SUBSCRIPTIONS_A_QUERY = 300
-_FORBIDDEN = 403
+FORBIDDEN = 403
 _UNSEEN = "No row of it was visible: it does not exist in this tenant, or this identity lacks Reader on it."
 CHANGES = "resourcechanges"
 EVENTS_KEPT = timedelta(days=14)
@@ -42,6 +42,13 @@ class Progress(Protocol):
         """``arrived`` of ``total`` of ``table`` have arrived."""
 
 
+class Ask(Protocol):
+    """Asks Resource Graph for more than the rows of tables."""
+
+    def __call__(self, graph: Graph, visible: Mapping[str, str], /) -> None:
+        """``visible`` has the names of the subscriptions that were seen, by id."""
+
+
 def collect(
     cloud: Cloud,
     scope: Scope,
@@ -52,13 +59,15 @@ def collect(
     *,
     arm_reads: Sequence[ArmRead] = (),
     changes_since: datetime | None = None,
+    ask: Ask | None = None,
 ) -> tuple[Snapshot, list[Request]]:
     """Read what ``reads`` names into ``directory``, and return the snapshot with the log of its requests.
 
     What cannot be read becomes ``unread`` with its reason; the rest is still collected. ``arm_reads`` is read from
     Azure Resource Manager of the resources that were collected; their table is whole also where reads failed, because
     it says so for each resource. With ``changes_since``, the records of who changed what since then are read too;
-    without them nothing is judged differently, so that table is only marked incomplete where it cannot be read.
+    without them nothing is judged differently, so that table is only marked incomplete where it cannot be read. ``ask``
+    is called while the connection is open, to ask what else there is to ask.
 
     Raises:
         ToolError: no credential was accepted, or Azure cannot be reached.
@@ -67,7 +76,8 @@ def collect(
     credential = credentials.credential(cloud)
     identity = credentials.identify(credential, cloud)
     with Writer(directory, redactor) as writer, Client(cloud, credential, log.append) as client:
-        reading = _Reading(Graph(client), writer, scope, progress)
+        graph = Graph(client)
+        reading = _Reading(graph, writer, scope, progress)
         containers = ("resourcecontainers", tuple(sorted({SUBSCRIPTION, *reads.get("resourcecontainers", ())})))
         reading.table(*containers)
         visible = _subscriptions(directory / "resourcecontainers.jsonl", writer)
@@ -83,6 +93,8 @@ def collect(
             reading.arm(client, _plan(directory, arm_reads))
         if changes_since is not None:
             reading.changes(changes_since)
+        if ask is not None:
+            ask(graph, visible)
     return (
         Snapshot(
             directory=directory,
@@ -144,12 +156,12 @@ class _Reading:
 
     def count_types(self) -> None:
         """Count what is in scope by type, or note why that cannot be told."""
-        for part in _parts(self._scope):
+        for part in parts(self._scope):
             try:
                 for page in self._graph.pages(TYPES_QUERY, part):
                     self.types.update({str(row["type"]).lower(): int(row["resources"]) for row in page.rows})
             except RefusedError as error:
-                if error.status != _FORBIDDEN or self._readable(part):
+                if error.status != FORBIDDEN or self._readable(part):
                     reason = f"Which types of resources are in scope is not known. Azure refused: {error.message}"
                     self.unread.append(Unread("table", "resources", reason))
 
@@ -170,6 +182,7 @@ class _Reading:
             for parent in asked.parents:
                 failures.note(asked.spec, parent.id, self._add_items(asked, parent, outcome))
             self._progress(ARM_TABLE, number, len(reads))
+        self._writer.sort(ARM_TABLE)
         self.unread.extend(failures.unread())
 
     def _add_items(self, asked: arm_plan.Read, parent: arm_plan.Parent, outcome: arm_rows.Outcome) -> arm_rows.Outcome:
@@ -180,11 +193,11 @@ class _Reading:
         return outcome
 
     def _read(self, name: str, text: str) -> None:
-        for part in _parts(self._scope):
+        for part in parts(self._scope):
             try:
                 self._pages(name, text, part)
             except RefusedError as error:
-                if error.status == _FORBIDDEN and not self._readable(part):
+                if error.status == FORBIDDEN and not self._readable(part):
                     continue
                 self._incomplete(name, f"Azure refused the query: {error.message}")
             except ToolError as error:
@@ -231,7 +244,8 @@ class _Reading:
                 self.unread.append(Unread("managementGroup", group, f"{_UNSEEN} Azure said {error.message}"))
 
 
-def _parts(scope: Scope) -> Iterator[Scope]:
+def parts(scope: Scope) -> Iterator[Scope]:
+    """Yield the scopes that are asked one after the other: a query takes so many subscriptions."""
     if not scope.subscriptions:
         yield scope
     for start in range(0, len(scope.subscriptions), SUBSCRIPTIONS_A_QUERY):

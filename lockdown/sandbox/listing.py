@@ -118,10 +118,8 @@ def _check_scope(call: Call, target: ResourceId) -> None:
 
 
 def _implied(call: Call, target: ResourceId, members: Iterable[Document]) -> list[Document]:
-    if target.parent is None or any(str(member["name"]).lower() == "default" for member in members):
-        return []
-    found = implied.document(call.state, f"{target.parent.id}/{target.types[-1]}/default")
-    return [] if found is None else [found]
+    written = {str(member["name"]).lower() for member in members}
+    return [child for child in implied.children(call.state, target) if child["name"].lower() not in written]
 
 
 def _is_member(document: Document, target: ResourceId) -> bool:

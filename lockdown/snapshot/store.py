@@ -7,7 +7,7 @@ equal row.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -143,6 +143,29 @@ class Writer:
         found.digest.update(data)
         found.rows += len(lines)
         return len(lines)
+
+    def sort(self, table: str) -> None:
+        """Bring the rows of a table into the order of their lower-case ids, for a table that was read out of order."""
+        found = self._open[table]
+        path = self._directory / f"{table}.jsonl"
+        found.file.close()
+        sorted_path = path.with_suffix(".sorted")
+        digest = sha256()
+        with path.open("rb") as before, sorted_path.open("wb") as after:
+            for _, start, length in sorted(_places(before)):
+                before.seek(start)
+                line = before.read(length)
+                after.write(line)
+                digest.update(line)
+        sorted_path.replace(path)
+        found.file, found.digest = path.open("ab"), digest
+
+
+def _places(file: IO[bytes]) -> Iterator[tuple[str, int, int]]:
+    start = 0
+    for line in file:
+        yield str(orjson.loads(line)["id"]).lower(), start, len(line)
+        start += len(line)
 
 
 class _Open:

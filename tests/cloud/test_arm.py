@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,10 @@ def test_every_type_is_read_of_every_parent(azure: Sandbox, tmp_path: Path) -> N
         assert {row["apiVersion"] for row in items} <= {spec["api_version"]}
         assert sum(row["properties"]["count"] for row in reads if row["name"] == kind) == len(items)
     assert counts["microsoft.storage/storageaccounts/fileservices"] == 1
+    ids = [str(row["id"]).lower() for row in found.rows]
+    assert ids == sorted(ids)
     table = found.snapshot.tables["armresources"]
+    assert table.sha256 == sha256(found.snapshot.path("armresources").read_bytes()).hexdigest()
     assert table.complete
     assert "lockdown/reads" in table.types
 

@@ -65,6 +65,17 @@ def test_each_parent_is_asked_once_and_rows_of_other_types_are_passed_over() -> 
     assert found == planned(RULES, rows=rows[::-1])
 
 
+def test_subscriptions_take_turns_because_each_has_a_quota_of_its_own() -> None:
+    rows = [
+        {"id": f"/subscriptions/{s}/resourceGroups/rg/providers/Microsoft.X/servers/{n}", "type": "microsoft.x/servers"}
+        for s in ("b", "a")
+        for n in range(3)
+    ]
+    found = planned(RULES, rows=rows)
+    assert [read.parents[0].subscription for read in found] == ["a", "b"] * 3
+    assert found == planned(RULES, rows=rows[::-1])
+
+
 def test_a_path_that_parents_share_is_asked_once_for_all_of_them() -> None:
     (read,) = planned(VERSIONS, rows=[server("b", location="eastus"), server("a", location="eastus")])
     assert [parent.id[-1] for parent in read.parents] == ["a", "b"]

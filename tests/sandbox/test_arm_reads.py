@@ -77,6 +77,20 @@ def test_the_services_of_an_account_come_with_it(arm: ArmClient, local_azure: Sa
     assert written["deleteRetentionPolicy"] == {"allowPermanentDelete": False, "enabled": True, "days": 30}
 
 
+def test_the_parameters_of_a_server_come_with_it(arm: ArmClient, group: str) -> None:
+    server = f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg"
+    arm.made(server, {"version": "16"})
+    name = "require_secure_transport"
+    defaults = {item["name"]: item["properties"] for item in listed(arm.call("GET", f"{server}/configurations"))}
+    assert (defaults[name]["value"], defaults[name]["source"]) == ("on", "system-default")
+    changed = {"properties": {"value": "off", "source": "user-override"}}
+    assert arm.call("PUT", f"{server}/configurations/{name}", changed).status_code == 200
+    now = {item["name"]: item["properties"]["value"] for item in listed(arm.call("GET", f"{server}/configurations"))}
+    assert now == {key: found["value"] for key, found in defaults.items()} | {name: "off"}
+    assert arm.call("GET", f"{server}/configurations/{name}").json()["properties"]["value"] == "off"
+    assert error(arm.call("GET", f"{server}/configurations/no_such_thing")) == (404, "ResourceNotFound")
+
+
 def test_the_versions_of_a_location_are_what_the_scenario_says_or_a_fixed_list(
     arm: ArmClient, local_azure: Sandbox
 ) -> None:
