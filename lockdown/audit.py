@@ -3,17 +3,20 @@
 Verdicts stay in the engine's database and are streamed out; Python holds counts, not results. A verdict is never
 guessed: a policy that fails to run, reads a table that was not read to its end, or answers out of order (a row out of
 scope, a key given twice, a word that is no verdict) is ``unknown`` for every subscription in scope; the others go on.
+A policy that Azure Resource Graph judged is held to the same: its answer takes the place of the query.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,10 @@ from duckdb import DuckDBPyConnection
 
 from lockdown.model import Boundary, Outcome, Policy, Severity, Unread, Verdict, Waiver
 from lockdown.policy.boundary import bind
+from lockdown.policy.lint import RESOURCE_GRAPH, SNAPSHOT
+from lockdown.policy.questions import question
+from lockdown.snapshot import answers as answer_files
+from lockdown.snapshot.answers import NOT_ASKED, Answered, Answers
 from lockdown.snapshot.engine import Engine, QueryError
 from lockdown.snapshot.store import Snapshot
 from lockdown.snapshot.translations import Translations
@@ -53,11 +60,13 @@ class Judged:
 
     Attributes:
         counts: results by verdict; ``waived`` apart from ``fail``.
+        engine: who judged: ``snapshot`` or ``resource-graph``.
         error: why it could not judge; empty if it could.
     """
 
     policy: Policy
     counts: Mapping[str, int]
+    engine: str
     error: str = ""
 
     @property
@@ -127,12 +136,15 @@ def _fetched(cursor: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 
 
 @contextmanager
-def engine_for(snapshot: Snapshot, folder: Path, translations: Translations | None = None) -> Iterator[Engine]:
-    """Yield an engine with room for ``snapshot``.
+def engine_for(
+    snapshot: Snapshot, folder: Path, translations: Translations | None = None, answers: Answers = NOT_ASKED
+) -> Iterator[Engine]:
+    """Yield an engine with room for ``snapshot`` and ``answers``.
 
-    A large snapshot is held in ``folder``/engine, which is gone afterwards, so that memory does not grow with it.
+    What is large is held in ``folder``/engine, which is gone afterwards, so that memory does not grow with it.
     """
     size = sum(path.stat().st_size for name in snapshot.tables if (path := snapshot.path(name)).is_file())
+    size += answers.size
     if size <= _IN_MEMORY:
         with Engine(translations=translations) as engine:
             yield engine
@@ -150,8 +162,11 @@ def evaluate(
     waivers: tuple[Waiver, ...],
     evaluated_at: datetime,
     engine: Engine,
+    answers: Answers = NOT_ASKED,
 ) -> Evaluation:
-    """Judge every resource of ``snapshot`` against ``policies``.
+    """Judge every resource of ``snapshot`` against ``policies``, or take Azure's answers where it judged itself.
+
+    An answer is taken only for the very query that the policy asks in this boundary, at this time.
 
     Args:
         policies: what must hold, in the order of the record.
@@ -160,20 +175,25 @@ def evaluate(
         waivers: accepted failures; one that has expired on the day of ``evaluated_at`` counts for nothing.
         evaluated_at: the only clock: ``now()`` in queries, and the day for waivers.
         engine: an empty engine; it stays open for the streams of the evaluation.
+        answers: what Resource Graph answered, if it was asked.
     """
     for name in snapshot.tables:
         engine.load_file(name, snapshot.path(name))
-    _prepare(engine, snapshot)
-    bounded = (
-        boundary
-        if boundary.subscriptions
-        else Boundary(tuple(sorted(snapshot.subscriptions)), boundary.virtual_networks, boundary.egress_addresses)
-    )
+    _prepare(engine, snapshot, answers)
+    bounded = within(boundary, snapshot.subscriptions)
     ordered = tuple(policies)
+    answered = {
+        policy.id: told
+        for policy in ordered
+        if (told := answers.answered.get(policy.id)) and told.query == question(policy, bounded, evaluated_at).query
+    }
 
     def judged_or_not(policy: Policy) -> str:
         try:
-            _judge(engine, policy, snapshot, bounded, evaluated_at)
+            if policy.id in answered:
+                _take(engine, policy, answered[policy.id])
+            else:
+                _judge(engine, policy, snapshot, bounded, evaluated_at)
         except QueryError as error:
             return error.message
         return ""
@@ -184,19 +204,36 @@ def evaluate(
             _unknown(engine, policy, snapshot, errors[policy.id])
     warnings = _waive(engine, waivers, evaluated_at.astimezone(UTC).date())
     counts = _counts(engine)
-    judged = tuple(Judged(p, counts.get(p.id, _zero()), errors[p.id]) for p in ordered)
+    judged = tuple(
+        Judged(p, counts.get(p.id, _zero()), RESOURCE_GRAPH if p.id in answered else SNAPSHOT, errors[p.id])
+        for p in ordered
+    )
     total = Counter({name: sum(j.counts[name] for j in judged) for name in COUNTED})
     total[Verdict.NOT_OBSERVED] = sum(j.verdict is Verdict.NOT_OBSERVED for j in judged)
     return Evaluation(engine, judged, total, _failures(engine), warnings, waivers, snapshot.unread)
 
 
-def _prepare(engine: Engine, snapshot: Snapshot) -> None:
+def within(boundary: Boundary, subscriptions: Iterable[str]) -> Boundary:
+    """Return ``boundary``; where it names no subscriptions, with those that were seen."""
+    return boundary if boundary.subscriptions else replace(boundary, subscriptions=tuple(sorted(subscriptions)))
+
+
+def _prepare(engine: Engine, snapshot: Snapshot, answers: Answers) -> None:
     columns = ", ".join(f'"{name}" VARCHAR' for name in _COLUMNS)
     engine.connection.execute(f"CREATE TABLE verdicts ({columns}, waiver INTEGER)")
     engine.connection.execute("CREATE TABLE visible (subscription VARCHAR)")
     rows = [(subscription,) for subscription in snapshot.subscriptions]
     if rows:
         engine.connection.executemany("INSERT INTO visible VALUES (?)", rows)
+    columns = ", ".join(f'"{name}" VARCHAR' for name in answer_files.COLUMNS)
+    engine.connection.execute(f"CREATE TABLE answers ({columns})")
+    spec = json.dumps(dict.fromkeys(answer_files.COLUMNS, "VARCHAR"))
+    lines = answers.rows()
+    while batch := b",".join(islice(lines, _CHUNK)):
+        engine.connection.execute(
+            f"INSERT INTO answers SELECT row.* FROM (SELECT unnest(from_json(?, '[{spec}]')) AS row)",
+            [f"[{batch.decode()}]"],
+        )
 
 
 def _at_once(engine: Engine, work: Callable[[Policy], str], policies: tuple[Policy, ...]) -> list[str]:
@@ -215,23 +252,39 @@ def _judge(engine: Engine, policy: Policy, snapshot: Snapshot, boundary: Boundar
     translated = engine.translate(bind(policy.query, boundary))
     with engine.cursor() as cursor, engine.limits(cursor):
         cursor.execute(f"CREATE TEMP TABLE answer AS {translated.sql}", translated.bind(at) or None)
-        names = {str(column[0]) for column in cursor.execute("SELECT * FROM answer LIMIT 0").description or ()}
-        if missing := [name for name in _REQUIRED if name not in names]:
-            raise QueryError(f"its rows have no column {missing[0]}")
-        part = "coalesce(part, '')" if "part" in names else "''"
-        own = f"'{policy.severity}'"
-        severity = f"coalesce(nullif(severity, ''), {own})" if "severity" in names else own
-        cursor.execute(
-            "CREATE TEMP TABLE staged AS SELECT ?::VARCHAR AS policy, coalesce(id, '') AS resource, "
-            f"{part}::VARCHAR AS part, verdict::VARCHAR AS verdict, {severity}::VARCHAR AS severity, "
-            "coalesce(reason::VARCHAR, '') AS reason, coalesce(expected::VARCHAR, '') AS expected, "
-            "coalesce(observed::VARCHAR, '') AS observed FROM answer",
-            [policy.id],
-        )
-        row = cursor.execute(_DISORDER).fetchone()
-        if row:
-            raise QueryError(f"the row of {row[0] or 'a resource without id'} {row[1]}")
-        cursor.execute("INSERT INTO verdicts SELECT *, NULL FROM staged")
+        _accept(cursor, policy)
+
+
+def _take(engine: Engine, policy: Policy, answered: Answered) -> None:
+    if answered.error:
+        raise QueryError(answered.error)
+    with engine.cursor() as cursor, engine.limits(cursor):
+        cursor.execute("CREATE TEMP TABLE answer AS SELECT * FROM answers WHERE policy = ?", [policy.id])
+        row = cursor.execute("SELECT count(*) FROM answer").fetchone()
+        if row != (answered.rows,):
+            raise QueryError(f"{answered.rows} rows of its answer came, and not all of them are at hand")
+        _accept(cursor, policy)
+
+
+def _accept(cursor: DuckDBPyConnection, policy: Policy) -> None:
+    """Make the rows of the table ``answer`` results of ``policy``, if they are in order."""
+    names = {str(column[0]) for column in cursor.execute("SELECT * FROM answer LIMIT 0").description or ()}
+    if missing := [name for name in _REQUIRED if name not in names]:
+        raise QueryError(f"its rows have no column {missing[0]}")
+    part = "coalesce(part, '')" if "part" in names else "''"
+    own = f"'{policy.severity}'"
+    severity = f"coalesce(nullif(severity, ''), {own})" if "severity" in names else own
+    cursor.execute(
+        "CREATE TEMP TABLE staged AS SELECT ?::VARCHAR AS policy, coalesce(id, '') AS resource, "
+        f"{part}::VARCHAR AS part, verdict::VARCHAR AS verdict, {severity}::VARCHAR AS severity, "
+        "coalesce(reason::VARCHAR, '') AS reason, coalesce(expected::VARCHAR, '') AS expected, "
+        "coalesce(observed::VARCHAR, '') AS observed FROM answer",
+        [policy.id],
+    )
+    row = cursor.execute(_DISORDER).fetchone()
+    if row:
+        raise QueryError(f"the row of {row[0] or 'a resource without id'} {row[1]}")
+    cursor.execute("INSERT INTO verdicts SELECT *, NULL FROM staged")
 
 
 def _refuse_unread(policy: Policy, snapshot: Snapshot) -> None:
@@ -312,6 +365,7 @@ def _policy_object(judged: Judged) -> dict[str, Any]:
         "command": policy.command,
         "builtIns": [{"guid": b.guid, "name": b.name, "differs": b.differs} for b in policy.built_ins],
         "counts": dict(judged.counts),
+        "engine": judged.engine,
     }
     if judged.error:
         found["error"] = judged.error

@@ -172,7 +172,7 @@ def _verify(directory: Path, root: trust.TrustRoot, expected: Exit) -> Verificat
         root,
         now=datetime.now(UTC),
         allow_partial=False,
-        replay=lambda: replay(directory).differences,
+        replay=lambda: replay(directory),
     )
     _must(found.exit_code == expected, f"verifying {directory} must exit {expected}, not {found.exit_code}")
     return found

@@ -1,10 +1,13 @@
-"""The verdicts of a run, judged again from what it ships, without network."""
+"""The verdicts of a run, judged again from what it ships, without network.
+
+What Azure Resource Graph judged cannot be judged again here: its answers are taken as they were kept, if they are for
+what the policy asks, held to the same rules, and counted again.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -14,32 +17,24 @@ from typing import Any
 from lockdown import record
 from lockdown.audit import engine_for, evaluate
 from lockdown.errors import UsageError
+from lockdown.evidence.checks import Replayed
 from lockdown.model import Boundary, Waiver
 from lockdown.policy import load as policy_load
+from lockdown.policy.lint import RESOURCE_GRAPH
+from lockdown.snapshot import answers as answer_files
 from lockdown.snapshot.store import read_scope
 
 _DIFFERENCES_SHOWN = 20
 
 
-@dataclass(frozen=True)
-class Replay:
-    """Whether the policies of a run, run again over its snapshot, give its results again.
-
-    Attributes:
-        differences: the first lines that differ, for a person.
-    """
-
-    identical: bool
-    differences: tuple[str, ...]
-
-
-def replay(directory: Path) -> Replay:
+def replay(directory: Path) -> Replayed:
     """Run the policies of a run again over its own snapshot, without network.
 
     Raises:
         UsageError: the directory is not a whole run.
     """
     snapshot = read_scope(directory / "inputs/scope.json", directory / "inputs/snapshot")
+    answers = answer_files.read(directory / "inputs/answers")
     policies = policy_load.load(directory / "policies", translate=False)
     recorded = record.read(directory / "results/results.json")
     try:
@@ -55,14 +50,16 @@ def replay(directory: Path) -> Replay:
         raise UsageError(
             f"{directory} is not a whole run: {error}.", "Name a directory that lockdown audit wrote."
         ) from error
-    with TemporaryDirectory() as folder, engine_for(snapshot, Path(folder)) as engine:
-        found = evaluate(policies.policies, snapshot, boundary, waivers, at, engine)
+    with TemporaryDirectory() as folder, engine_for(snapshot, Path(folder), answers=answers) as engine:
+        found = evaluate(policies.policies, snapshot, boundary, waivers, at, engine, answers)
         path = Path(folder) / "results.json"
         record.write(path, recorded.run, found.policies(), found.results())
         again = record.read(path)
+        by_azure = tuple(judged.policy.id for judged in found.judged if judged.engine == RESOURCE_GRAPH)
         if record.digest(again) == record.digest(recorded):
-            return Replay(identical=True, differences=())
-        return Replay(identical=False, differences=tuple(islice(_differences(recorded, again), _DIFFERENCES_SHOWN)))
+            return Replayed((), by_azure)
+        differences = tuple(islice(_differences(recorded, again), _DIFFERENCES_SHOWN))
+        return Replayed(differences or ("the results differ",), by_azure)
 
 
 def _differences(recorded: record.Record, again: record.Record) -> Iterator[str]:

@@ -5,29 +5,36 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from lockdown import __version__, drift, record
 from lockdown.ahead import Ahead
-from lockdown.audit import Evaluation, engine_for, evaluate
+from lockdown.audit import Evaluation, engine_for, evaluate, within
 from lockdown.errors import UsageError
 from lockdown.evidence import keys, seal
-from lockdown.model import Boundary, Cloud, Scope, Source, Unread, Waiver
+from lockdown.model import Boundary, Cloud, Policy, Scope, Source, Unread, Waiver
 from lockdown.policy import load as policy_load
-from lockdown.policy.lint import misread
+from lockdown.policy import questions
+from lockdown.policy.lint import RESOURCE_GRAPH, SNAPSHOT, misread
 from lockdown.policy.load import PolicySet
 from lockdown.report import html
+from lockdown.snapshot import answers as answer_files
 from lockdown.snapshot import engine as kql_engine
+from lockdown.snapshot.answers import NOT_ASKED, Answers
 from lockdown.snapshot.ingest import ingest
 from lockdown.snapshot.redact import Redactor
 from lockdown.snapshot.store import Snapshot, Writer, read_scope, write_scope
 from lockdown.snapshot.translations import Translations, user_folder
 from lockdown.strict import canonical
 from lockdown.workplace import workplace
+
+if TYPE_CHECKING:
+    from lockdown.cloud.resource_graph import Graph
 
 RUNS = Path("lockdown-runs")
 
@@ -53,6 +60,8 @@ class Wanted:
         out: the run directory; None makes one under lockdown-runs/.
         key: URI of the signing key; None leaves the run unsigned.
         baseline: an approved run to compare with.
+        engine: ``snapshot``, or ``resource-graph``: Azure judges by those policies that it can run. Not with
+            ``snapshot``.
     """
 
     scope: Scope = field(default_factory=Scope)
@@ -65,6 +74,20 @@ class Wanted:
     out: Path | None = None
     key: str | None = None
     baseline: Path | None = None
+    engine: str = SNAPSHOT
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a run judges.
+
+    Attributes:
+        at: when Azure was asked to judge; None if it was not.
+    """
+
+    snapshot: Snapshot
+    answers: Answers = NOT_ASKED
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -92,15 +115,18 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
     out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"
     with workplace(out) as work:
         translations = Translations(user_folder())
-        with Ahead(policies.policies, policies.reads(), _expected(wanted), translations):
-            snapshot = _see(wanted, policies, work, watch, baseline)
+        there = _judged_there(wanted, policies)
+        here = replace(policies, policies=tuple(policy for policy in policies.policies if policy not in there))
+        with Ahead(here.policies, here.reads(), within(wanted.boundary, wanted.scope.subscriptions), translations):
+            seen = _see(wanted, here, there, work, watch, baseline)
+        snapshot, answers = seen.snapshot, seen.answers
         _write_inputs(work, wanted, snapshot, policies)
         watch.stage(f"Judging {len(policies.policies)} policies")
-        evaluated = _now()
+        evaluated = seen.at or _now()
         changed = None
         (work / "results").mkdir()
-        with engine_for(snapshot, work, translations) as engine:
-            found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine)
+        with engine_for(snapshot, work, translations, answers) as engine:
+            found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine, answers)
             run = _run_object(snapshot, policies, found, started, evaluated)
             record.write(work / "results/results.json", run, found.policies(), found.results())
         made = record.read(work / "results/results.json")
@@ -128,50 +154,78 @@ def _refuse_misread(policies: PolicySet) -> None:
         )
 
 
-def _expected(wanted: Wanted) -> Boundary:
-    """Return the boundary of the run, if everything that was asked for is visible."""
-    return (
-        wanted.boundary
-        if wanted.boundary.subscriptions
-        else replace(wanted.boundary, subscriptions=tuple(sorted(wanted.scope.subscriptions)))
-    )
+def _judged_there(wanted: Wanted, policies: PolicySet) -> tuple[Policy, ...]:
+    """Return the policies that Azure judges itself."""
+    if wanted.snapshot is not None or wanted.engine != RESOURCE_GRAPH:
+        return ()
+    from lockdown.cloud import collect  # noqa: PLC0415 - an offline run imports nothing of Azure
+
+    return questions.judged_there(policies, whole=len(list(collect.parts(wanted.scope))) == 1)
 
 
-def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline: drift.Side | None) -> Snapshot:
-    directory = work / "inputs/snapshot"
+def _see(
+    wanted: Wanted,
+    policies: PolicySet,
+    there: tuple[Policy, ...],
+    work: Path,
+    watch: Watch,
+    baseline: drift.Side | None,
+) -> _Seen:
+    """Read what ``policies`` need, and let Azure judge by those that are ``there``."""
     redactor = Redactor(policies.redaction.paths, policies.redaction.marks)
-    if wanted.snapshot is None:
-        # An offline run imports nothing of Azure.
-        from lockdown.cloud import collect, endpoints, request_log  # noqa: PLC0415
+    if wanted.snapshot is not None:
+        return _see_file(wanted, wanted.snapshot, work, watch, redactor)
+    # An offline run imports nothing of Azure.
+    from lockdown.cloud import collect, endpoints, request_log  # noqa: PLC0415
+    from lockdown.cloud.judge import Judge  # noqa: PLC0415
 
-        cloud = endpoints.resolve(wanted.cloud, wanted.authority)
-        watch.stage(f"Reading {cloud.resource_manager}")
-        since = datetime.fromisoformat(baseline.record.run["startedAt"]) if baseline else None
+    cloud = endpoints.resolve(wanted.cloud, wanted.authority)
+    watch.stage(f"Reading {cloud.resource_manager}")
+    since = datetime.fromisoformat(baseline.record.run["startedAt"]) if baseline else None
+    at = _now()
+    with answer_files.Writer(work / "inputs/answers", redactor) if there else nullcontext() as writer:
+
+        def ask(graph: Graph, visible: Mapping[str, str]) -> None:
+            if writer is not None:
+                bounded = within(wanted.boundary, visible)
+                batches = questions.batches(questions.question(policy, bounded, at) for policy in there)
+                Judge(graph, wanted.scope, frozenset(visible), questions.text, writer, watch.rows).ask(batches)
+
         snapshot, log = collect.collect(
             cloud,
             wanted.scope,
             policies.reads(),
-            directory,
+            work / "inputs/snapshot",
             redactor,
             watch.rows,
             arm_reads=policies.arm_reads(),
             changes_since=since,
+            ask=ask,
         )
-        request_log.write(work / "inputs/requests.jsonl", log)
-        return snapshot
-    watch.stage(f"Reading {wanted.snapshot}")
+    request_log.write(work / "inputs/requests.jsonl", log)
+    if writer is None:
+        return _Seen(snapshot)
+    return _Seen(replace(snapshot, redactions=snapshot.redactions + writer.redactions), writer.answers, at)
+
+
+def _see_file(wanted: Wanted, file: Path, work: Path, watch: Watch, redactor: Redactor) -> _Seen:
+    directory = work / "inputs/snapshot"
+    watch.stage(f"Reading {file}")
     (work / "inputs/requests.jsonl").parent.mkdir(parents=True, exist_ok=True)
     (work / "inputs/requests.jsonl").write_bytes(b"")
-    earlier = wanted.snapshot / "inputs/scope.json"
+    earlier = file / "inputs/scope.json"
     if earlier.is_file():
-        seen = read_scope(earlier, wanted.snapshot / "inputs/snapshot")
+        seen = read_scope(earlier, file / "inputs/snapshot")
         shutil.copytree(seen.directory, directory)
-        return replace(
-            seen, directory=directory, source=Source.FILE, unread=_with_absent(wanted, seen.subscriptions, seen.unread)
+        unread = _with_absent(wanted, seen.subscriptions, seen.unread)
+        answers = answer_files.read(file / "inputs/answers")
+        return _Seen(
+            replace(seen, directory=directory, source=Source.FILE, unread=unread),
+            answers.copied(work / "inputs/answers"),
         )
     with Writer(directory, redactor) as writer:
-        known = ingest(wanted.snapshot, writer)
-    return Snapshot(
+        known = ingest(file, writer)
+    snapshot = Snapshot(
         directory=directory,
         source=Source.FILE,
         cloud=Cloud("file", "", "", ""),
@@ -185,6 +239,7 @@ def _see(wanted: Wanted, policies: PolicySet, work: Path, watch: Watch, baseline
         derived=known.derived,
         redactions=writer.redactions,
     )
+    return _Seen(snapshot)
 
 
 def _with_absent(wanted: Wanted, held: Mapping[str, str], unread: tuple[Unread, ...]) -> tuple[Unread, ...]:

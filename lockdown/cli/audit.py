@@ -44,11 +44,14 @@ def wanted(
     policies: Path | None,
     out: Path | None,
     key: str | None,
+    engine: str,
     baseline: Path | None = None,
 ) -> Wanted:
     """Return what a run is asked to do by the options of :func:`lockdown.cli.options.scope`."""
     from lockdown.run import Wanted
 
+    if snapshot is not None and engine != "snapshot":
+        raise click.UsageError("--engine resource-graph asks Azure, --snapshot does without it: give one.")
     found = options.configuration(config_file)
     return Wanted(
         scope=options.chosen(found, subscriptions, management_groups),
@@ -61,6 +64,7 @@ def wanted(
         out=out,
         key=key or found.key,
         baseline=baseline,
+        engine=engine,
     )
 
 

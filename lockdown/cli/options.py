@@ -43,6 +43,13 @@ def scope(command: Command) -> Command:
                 help="Audit this instead of Azure: a run, the output of az graph query, an ARM list, JSON lines.",
             ),
             click.option(
+                "--engine",
+                type=click.Choice(["snapshot", "resource-graph"]),
+                default="snapshot",
+                show_default=True,
+                help="Who runs the queries: lockdown over what it copied, or Azure Resource Graph where it can.",
+            ),
+            click.option(
                 "-c",
                 "--config",
                 "config_file",

@@ -14,6 +14,7 @@ from lockdown.cli import visible
 from lockdown.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from lockdown.evidence.checks import Replayed
     from lockdown.evidence.ledger import Check
     from lockdown.evidence.trust import TrustRoot
     from lockdown.evidence.verify import Verification
@@ -52,7 +53,7 @@ def command(run: Path, trust: Path | None, *, replay: bool, allow_partial: bool,
         _trust_root(trust, directory),
         now=datetime.now(UTC),
         allow_partial=allow_partial,
-        replay=(lambda: _differences(directory)) if replay else None,
+        replay=(lambda: _again(directory)) if replay else None,
     )
     if as_json:
         click.echo(json.dumps(_document(run, found), indent=2))
@@ -82,11 +83,10 @@ def _trust_root(trust: Path | None, directory: Path) -> TrustRoot | None:
     return load(trust)
 
 
-def _differences(directory: Path) -> tuple[str, ...]:
+def _again(directory: Path) -> Replayed:
     from lockdown.replay import replay
 
-    again = replay(directory)
-    return () if again.identical else (again.differences or ("the results differ",))
+    return replay(directory)
 
 
 def _document(run: Path, found: Verification) -> dict[str, object]:

@@ -64,6 +64,19 @@ class Signed:
     key_id: str
 
 
+@dataclass(frozen=True)
+class Replayed:
+    """What came of judging a run again from what it ships.
+
+    Attributes:
+        differences: the first lines that differ, for a person; nothing if policies and results are identical.
+        by_azure: ids of the policies that Azure judged: their answers are as they were kept.
+    """
+
+    differences: tuple[str, ...]
+    by_azure: tuple[str, ...] = ()
+
+
 def structure(files: Files) -> tuple[frozenset[str], str]:
     """Return the names of all files: plain ones, all that a run must have, signed as a whole or not at all."""
     found = frozenset(files.names())
@@ -216,13 +229,20 @@ def complete(run: predicate.AuditRun, allow_partial: bool) -> tuple[bool, str]:
     return False, f"the run does not cover its scope, which was allowed: {stopped}"
 
 
-def replay(again: Callable[[], tuple[str, ...]]) -> tuple[bool, str]:
+def replay(again: Callable[[], Replayed]) -> tuple[Replayed, str]:
     """Judge the snapshot again and compare."""
-    differences = again()
-    if differences:
-        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        raise TamperedError(f"Judging the snapshot again gives another result: {differences[0]}{more}.")
-    return True, "judging the snapshot again gives the same policies and results, byte for byte"
+    found = again()
+    if found.differences:
+        more = f" (and {len(found.differences) - 1} more)" if len(found.differences) > 1 else ""
+        raise TamperedError(f"Judging the snapshot again gives another result: {found.differences[0]}{more}.")
+    identical = "judging the snapshot again gives the same policies and results, byte for byte"
+    if not found.by_azure:
+        return found, identical
+    which = "1 policy was" if len(found.by_azure) == 1 else f"{len(found.by_azure)} policies were"
+    return found, (
+        f"{identical}; {which} judged by Azure and cannot be judged again here, only the answers checked and counted: "
+        + ", ".join(found.by_azure)
+    )
 
 
 def _some(names: Collection[str]) -> str:

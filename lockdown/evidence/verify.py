@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lockdown.errors import Exit, UntrustedError
 from lockdown.evidence import checks, predicate
-from lockdown.evidence.checks import Signed
+from lockdown.evidence.checks import Replayed, Signed
 from lockdown.evidence.files import BUNDLE, RUN, Files
 from lockdown.evidence.ledger import Check, Ledger
 
@@ -49,7 +49,7 @@ def verify(
     *,
     now: datetime,
     allow_partial: bool = False,
-    replay: Callable[[], tuple[str, ...]] | None = None,
+    replay: Callable[[], Replayed] | None = None,
 ) -> Verification:
     """Check a sealed run.
 
@@ -58,7 +58,7 @@ def verify(
         trust: whom to believe; without it the run can be found intact and no more.
         now: the verifier's clock.
         allow_partial: accept a run that says that it could not read everything.
-        replay: judges the snapshot again and returns what differs; called only for a run that is intact.
+        replay: judges the snapshot again; called only for a run that is intact.
 
     Raises:
         UsageError: this is not a run at all.
@@ -106,7 +106,7 @@ def _signed(
     return ledger.attempt(f"{what} statement", checks.statement, unforged, file)
 
 
-def _replay(ledger: Ledger, replay: Callable[[], tuple[str, ...]] | None) -> None:
+def _replay(ledger: Ledger, replay: Callable[[], Replayed] | None) -> None:
     if replay is None:
         ledger.skip("replay", "not asked for (--replay)")
     elif ledger.exit_code is Exit.TAMPERED:

@@ -11,11 +11,10 @@ from types import MappingProxyType
 
 from lockdown.errors import UsageError
 from lockdown.model import Policy, Verdict
-from lockdown.policy import boundary, cases, lint_query, queries, shape
-from lockdown.policy.shape import Pipeline
+from lockdown.policy import allowance, boundary, cases, lint_query, queries, shape
 from lockdown.snapshot.engine import Engine, QueryError
 from lockdown.snapshot.kql import Token, line_of, significant
-from lockdown.snapshot.tables import TABLES
+from lockdown.snapshot.tables import ARM_TABLE, TABLES
 
 SNAPSHOT, RESOURCE_GRAPH = "snapshot", "resource-graph"
 
@@ -32,7 +31,6 @@ RULES: Mapping[str, str] = MappingProxyType(
         "kusto": "Microsoft's own parser and binder accept the query with Resource Graph's tables",
     }
 )
-_LOCAL = frozenset({"resources", "resourcecontainers"})
 
 
 @dataclass(frozen=True)
@@ -86,30 +84,12 @@ def lint_all(policies: Sequence[Policy]) -> list[Finding]:
 def runs_in(policy: Policy) -> frozenset[str]:
     """Return the engines that can run ``policy``: the snapshot always, Resource Graph if it holds and allows all of it.
 
-    Resource Graph lacks ``armresources``, counts joins and unions together, and joins at most once across tables other
-    than resources and resourcecontainers.
+    Resource Graph lacks ``armresources``; for what it allows see :mod:`lockdown.policy.allowance`.
     """
-    root = shape.parse(policy.query)
-    pipelines = tuple(root.every())
-    tables = {pipeline.source.text.lower() for pipeline in pipelines if pipeline.source}
-    operators = [operator for pipeline in pipelines for operator in pipeline.operators]
-    joins = sum(operator.name.text in {"join", "union"} for operator in operators)
-    crossing = sum(_crosses(pipeline) for pipeline in pipelines)
-    expands = sum(operator.name.text in shape.EXPANDS for operator in operators)
-    if (
-        "armresources" in tables | policy.reads.keys()
-        or joins > lint_query.MAX_JOINS
-        or expands > lint_query.MAX_EXPANDS
-        or (not tables <= _LOCAL and crossing > 1)
-    ):
+    asked = allowance.use(policy.query)
+    if ARM_TABLE in asked.tables | policy.reads.keys() or not asked.allowed:
         return frozenset({SNAPSHOT})
     return frozenset({SNAPSHOT, RESOURCE_GRAPH})
-
-
-def _crosses(pipeline: Pipeline) -> int:
-    own = pipeline.source.text.lower() if pipeline.source else None
-    legs = [query for operator in pipeline.operators for query in operator.queries]
-    return sum(1 for leg in legs if own is not None and leg.source is not None and leg.source.text.lower() != own)
 
 
 def _types(policy: Policy) -> Iterator[tuple[Token, str, str]]:

@@ -13,6 +13,7 @@ import pytest
 
 from lockdown.errors import Exit
 from lockdown.evidence import sums
+from lockdown.evidence.checks import Replayed
 from lockdown.evidence.dsse import wrap
 from lockdown.evidence.files import BUNDLE, RESULTS, RUN, SUMS
 from lockdown.evidence.keys import FileSigner
@@ -418,8 +419,8 @@ def test_tampering_comes_before_trust_and_trust_before_the_rest(
 
 
 def test_replay_decides_too(genuine: Contents, trusted: TrustRoot) -> None:
-    assert check(genuine, trusted, replay=lambda: ()).exit_code is Exit.OK
-    expect(check(genuine, trusted, replay=lambda: ("one", "two")), Exit.TAMPERED, "replay")
+    assert check(genuine, trusted, replay=lambda: Replayed(())).exit_code is Exit.OK
+    expect(check(genuine, trusted, replay=lambda: Replayed(("one", "two"))), Exit.TAMPERED, "replay")
 
 
 def test_a_run_that_is_not_intact_is_not_replayed(genuine: Contents, trusted: TrustRoot) -> None:

@@ -39,6 +39,7 @@ def policy(policy_id: str, title: str, **changes: Any) -> Json:
         "remediation": "Approve a private endpoint first, then close the public one.",
         "command": "az storage account update --ids {resource} --public-network-access Disabled",
         "builtIns": [],
+        "engine": "snapshot",
         **changes,
     }
 
