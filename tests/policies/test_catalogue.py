@@ -29,7 +29,8 @@ THEMES = {
     "jumpbox": 10,
     "logging": 12,
     "network-default-deny": 10,
-    "private-endpoint": 11,
+    "private-dns": 8,
+    "private-endpoint": 14,
     "public-ip": 10,
     "public-network-access": 11,
 }
