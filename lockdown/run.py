@@ -56,7 +56,8 @@ class Wanted:
     Attributes:
         cloud: a built-in cloud's name or an ARM URL; None is AzureCloud. Not used with ``snapshot``.
         snapshot: a run directory, file or folder to audit instead of Azure.
-        policies: a policy tree other than the shipped one.
+        policies: a policy tree of the user's own.
+        shipped_too: whether those that ship are judged by as well.
         out: the run directory; None makes one under lockdown-runs/.
         key: URI of the signing key; None leaves the run unsigned.
         baseline: an approved run to compare with.
@@ -71,6 +72,7 @@ class Wanted:
     authority: str | None = None
     snapshot: Path | None = None
     policies: Path | None = None
+    shipped_too: bool = False
     out: Path | None = None
     key: str | None = None
     baseline: Path | None = None
@@ -106,7 +108,7 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         UsageError: configuration or input is wrong; nothing was started.
         ToolError: no credential, unreachable cloud, disk full; nothing is left behind.
     """
-    policies = policy_load.load(wanted.policies)
+    policies = policy_load.load(wanted.policies, alone=not wanted.shipped_too)
     if wanted.policies:
         _refuse_misread(policies)
     signer = keys.load_signer(wanted.key) if wanted.key else None
@@ -149,7 +151,7 @@ def _refuse_misread(policies: PolicySet) -> None:
     found = [finding for policy in policies.policies for finding in misread(policy)]
     if found:
         raise UsageError(
-            "\n".join(f"{policies.name}/{f.file}, line {f.line}: {f.message}." for f in found),
+            "\n".join(f"{policies.shown(f.file)}, line {f.line}: {f.message}." for f in found),
             "List the types under reads in policy.yaml: what is not collected would be taken for absent.",
         )
 

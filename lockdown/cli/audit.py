@@ -42,6 +42,7 @@ def wanted(
     cloud: str | None,
     authority: str | None,
     policies: Path | None,
+    only_policies: Path | None,
     out: Path | None,
     key: str | None,
     engine: str,
@@ -52,6 +53,8 @@ def wanted(
 
     if snapshot is not None and engine != "snapshot":
         raise click.UsageError("--engine resource-graph asks Azure, --snapshot does without it: give one.")
+    if policies and only_policies:
+        raise click.UsageError("--policies adds to lockdown's own policies, --only-policies does without: give one.")
     found = options.configuration(config_file)
     return Wanted(
         scope=options.chosen(found, subscriptions, management_groups),
@@ -60,7 +63,8 @@ def wanted(
         cloud=cloud,
         authority=authority,
         snapshot=snapshot,
-        policies=policies,
+        policies=policies or only_policies,
+        shipped_too=policies is not None,
         out=out,
         key=key or found.key,
         baseline=baseline,

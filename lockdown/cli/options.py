@@ -77,7 +77,13 @@ def scope(command: Command) -> Command:
                 "--policies",
                 type=click.Path(path_type=Path, exists=True, file_okay=False),
                 metavar="DIR",
-                help="Policies to use instead of those that ship with lockdown.",
+                help="Policies of your own, beside those that ship with lockdown.",
+            ),
+            click.option(
+                "--only-policies",
+                type=click.Path(path_type=Path, exists=True, file_okay=False),
+                metavar="DIR",
+                help="Policies of your own, and no others.",
             ),
             click.option(
                 "--out",

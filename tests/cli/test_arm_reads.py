@@ -46,7 +46,7 @@ def test_a_read_that_fails_makes_exactly_its_result_unknown(
 ) -> None:
     only = policies(tmp_path / "set", DIAGNOSTICS, LOCKS)
     azure.fault(f"GET *kv-two*diagnosticSettings* {fault}")
-    ran = lockdown("audit", "--policies", only, "--out", tmp_path / "run", env=azure.environment("auditor"))
+    ran = lockdown("audit", "--only-policies", only, "--out", tmp_path / "run", env=azure.environment("auditor"))
     assert ran.code == 5, ran.err
     found = verdicts(tmp_path / "run")
     assert [key for key, verdict in found.items() if verdict == "unknown"] == [(policy_id(DIAGNOSTICS), "kv-two")]
@@ -71,7 +71,7 @@ def test_live_offline_and_replayed_results_are_identical(
     if fault:
         azure.fault(fault)
     lockdown("keys", "generate", "--out", tmp_path / "keys")
-    common = ("--policies", only, "--key", f"file:{tmp_path}/keys/private.pem")
+    common = ("--only-policies", only, "--key", f"file:{tmp_path}/keys/private.pem")
     live = lockdown("audit", *common, "--out", tmp_path / "live", env=azure.environment("auditor"))
     offline = lockdown("audit", *common, "--snapshot", tmp_path / "live", "--out", tmp_path / "offline")
     assert live.code == offline.code == (5 if fault else 0), live.err + offline.err
@@ -87,7 +87,7 @@ def test_requests_do_not_grow_with_the_policies(azure: Sandbox, lockdown: Lockdo
     for number in range(3):
         policies(tmp_path / "set", DIAGNOSTICS, LOCKS, suffix=f"-{number}")
         out = tmp_path / f"run{number}"
-        lockdown("audit", "--policies", tmp_path / "set", "--out", out, env=azure.environment("auditor"))
+        lockdown("audit", "--only-policies", tmp_path / "set", "--out", out, env=azure.environment("auditor"))
         log = [json.loads(line) for line in (out / "inputs/requests.jsonl").read_text("utf-8").splitlines()]
         counts.append(sum(request["method"] == "GET" for request in log))
     assert counts == [8, 8, 8]
@@ -97,13 +97,13 @@ def test_a_folder_of_tables_is_judged_with_what_was_read_from_resource_manager(
     azure: Sandbox, lockdown: Lockdown, tmp_path: Path
 ) -> None:
     only = policies(tmp_path / "set", DIAGNOSTICS, LOCKS)
-    lockdown("audit", "--policies", only, "--out", tmp_path / "live", env=azure.environment("auditor"))
+    lockdown("audit", "--only-policies", only, "--out", tmp_path / "live", env=azure.environment("auditor"))
     tables = tmp_path / "live/inputs/snapshot"
-    ran = lockdown("audit", "--policies", only, "--snapshot", tables, "--out", tmp_path / "file")
+    ran = lockdown("audit", "--only-policies", only, "--snapshot", tables, "--out", tmp_path / "file")
     assert ran.code == 0, ran.err
     assert verdicts(tmp_path / "live") == verdicts(tmp_path / "file")
     (tables / "armresources.jsonl").unlink()
-    without = lockdown("audit", "--policies", only, "--snapshot", tables, "--out", tmp_path / "without")
+    without = lockdown("audit", "--only-policies", only, "--snapshot", tables, "--out", tmp_path / "without")
     assert without.code == 5, without.err
     assert set(verdicts(tmp_path / "without").values()) == {"unknown"}
 
@@ -111,9 +111,9 @@ def test_a_folder_of_tables_is_judged_with_what_was_read_from_resource_manager(
 def test_drift_tells_of_items_but_not_of_the_reading(azure: Sandbox, lockdown: Lockdown, tmp_path: Path) -> None:
     only = policies(tmp_path / "set")
     environment = azure.environment("auditor")
-    lockdown("audit", "--policies", only, "--out", tmp_path / "one", env=environment)
+    lockdown("audit", "--only-policies", only, "--out", tmp_path / "one", env=environment)
     same = lockdown(
-        "drift", "--policies", only, "--baseline", tmp_path / "one", "--out", tmp_path / "two", env=environment
+        "drift", "--only-policies", only, "--baseline", tmp_path / "one", "--out", tmp_path / "two", env=environment
     )
     assert same.code == 0, same.err + same.out
     scope = f"/subscriptions/{azure.subscription}"
@@ -125,7 +125,7 @@ def test_drift_tells_of_items_but_not_of_the_reading(azure: Sandbox, lockdown: L
         correlation_id="c",
     )
     changed = lockdown(
-        "drift", "--policies", only, "--baseline", tmp_path / "one", "--out", tmp_path / "three", env=environment
+        "drift", "--only-policies", only, "--baseline", tmp_path / "one", "--out", tmp_path / "three", env=environment
     )
     assert changed.code == 8, changed.err + changed.out
     drift = json.loads((tmp_path / "three/results/drift.json").read_bytes())
@@ -136,7 +136,7 @@ def test_drift_tells_of_items_but_not_of_the_reading(azure: Sandbox, lockdown: L
 def test_an_interruption_does_not_wait_for_answers(azure: Sandbox, tmp_path: Path) -> None:
     only = policies(tmp_path / "set", DIAGNOSTICS)
     azure.fault("GET *diagnosticSettings* delay:60")
-    command = [sys.executable, "-m", "lockdown", "audit", "--policies", str(only), "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "lockdown", "audit", "--only-policies", str(only), "--out", str(tmp_path / "run")]
     running = subprocess.Popen(
         command, env=clean(azure.environment("auditor")), stderr=subprocess.PIPE, text=True, cwd=tmp_path
     )

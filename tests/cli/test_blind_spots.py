@@ -96,7 +96,7 @@ def test_a_run_that_saw_nothing_at_all_is_not_compliant(lockdown: Lockdown, tmp_
     }
     (tmp_path / "snapshot.json").write_text(json.dumps([subscription]), "utf-8")
     only = policies(tmp_path / "policies", VAULT)
-    ran = lockdown("audit", "--snapshot", "snapshot.json", "--policies", only, "--out", tmp_path / "run")
+    ran = lockdown("audit", "--snapshot", "snapshot.json", "--only-policies", only, "--out", tmp_path / "run")
     assert ran.code == 5, ran.err
     assert told(tmp_path / "run")["outcome"] == "indeterminate"
 
@@ -121,7 +121,9 @@ def test_a_snapshot_is_a_file_whatever_it_says_of_itself(stock_run: Path, tmp_pa
 def test_a_type_that_a_snapshot_was_made_without_is_not_absent(tmp_path: Path, lockdown: Lockdown) -> None:
     with Sandbox("coa-stock") as sandbox:
         only = policies(tmp_path / "narrow", VAULT)
-        made = lockdown("audit", "--policies", only, "--out", tmp_path / "made", env=sandbox.environment("auditor"))
+        made = lockdown(
+            "audit", "--only-policies", only, "--out", tmp_path / "made", env=sandbox.environment("auditor")
+        )
     assert made.code == 7, made.err
     wide = policies(tmp_path / "wide", VAULT, ADDRESS)
     run.audit(run.Wanted(snapshot=tmp_path / "made", policies=wide, out=tmp_path / "run"), Quiet())
