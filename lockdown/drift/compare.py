@@ -186,6 +186,14 @@ def _warnings(baseline: Side, current: Side, window: _Window, unread: int) -> tu
         found.append("The current run was evaluated before the baseline: before and after may be the wrong way round.")
     if unread:
         found.append(f"{unread} change records of Azure could not be understood; they name nobody here.")
+    if there := len(current.by_azure | baseline.by_azure):
+        found.append(
+            f"Azure judged by {there} {'policy' if there == 1 else 'policies'}: resources that only these read were "
+            "not copied, so their verdicts are compared, and not their properties."
+        )
+    moved = sum(current.engines.get(policy, engine) != engine for policy, engine in baseline.engines.items())
+    if moved:
+        found.append(f"{moved} {'policy was' if moved == 1 else 'policies were'} judged by another engine than before.")
     differ = baseline.reference.policy_set != current.reference.policy_set
     if differ and not (baseline.policies and current.policies):
         found.append("The policies changed, but their texts are not at hand: no verdict is marked as caused by them.")

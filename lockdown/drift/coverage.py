@@ -91,7 +91,8 @@ class Coverage:
         reads = self.side.reads.get(table)
         if not self.side.policies or (reads is not None and (not reads or kind in reads)):
             return None
-        return Gap("notCollected", kind, f"No policy of this run reads this type in {table}.")
+        whose = "This run judged no policy itself that" if self.side.by_azure else "No policy of this run"
+        return Gap("notCollected", kind, f"{whose} reads this type in {table}.")
 
 
 @dataclass

@@ -86,10 +86,20 @@ class Side:
         return found
 
     @cached_property
+    def engines(self) -> Mapping[str, str]:
+        """Who judged by each policy."""
+        return {str(policy["id"]): str(policy.get("engine", "")) for policy in self.record.policies}
+
+    @property
+    def by_azure(self) -> frozenset[str]:
+        """The policies that Azure judged by: what they alone read was not copied."""
+        return frozenset(policy for policy, engine in self.engines.items() if engine == "resource-graph")
+
+    @cached_property
     def reads(self) -> Mapping[str, frozenset[str]]:
-        """The ARM types that the policies read of each table; an empty set means all of them."""
+        """The ARM types that were copied for the policies, by table; an empty set means all of them."""
         found: dict[str, frozenset[str]] = {}
-        for policy in self.policies.values():
+        for policy in (text for name, text in self.policies.items() if name not in self.by_azure):
             for table, types in policy.reads.items():
                 known = found.get(table)
                 whole = not types or known == frozenset()

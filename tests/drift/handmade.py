@@ -111,6 +111,7 @@ def side(
     severity: str = "critical",
     boundary: bytes = b"{}",
     errors: Mapping[str, str] | None = None,
+    engine: str = "snapshot",
     **run: Any,
 ) -> Side:
     """Write a run directory and open it."""
@@ -128,7 +129,7 @@ def side(
         directory / "results" / "results.json",
         _run(at, policies, severity, results, run),
         [
-            {"id": name, "title": f"{name} holds", "severity": severity}
+            {"id": name, "title": f"{name} holds", "severity": severity, "engine": engine}
             | ({"error": errors[name]} if errors and name in errors else {})
             for name in sorted(policies)
         ],

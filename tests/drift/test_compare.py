@@ -280,6 +280,16 @@ class TestWhatCannotBeCompared:
         assert drift.complete
         assert [(item.kind, item.name, item.resources) for item in drift.not_compared] == [("notCollected", "x.y/z", 1)]
 
+    def test_what_only_azure_looked_at_is_not_gone(self, nights: Nights) -> None:
+        drift = nights(run("pass"), {**run("fail"), "rows": [], "engine": "resource-graph"})
+        assert [item.direction for item in drift.verdicts] == ["worse"]
+        assert not drift.resources
+        assert [(item.kind, item.side, item.resources) for item in drift.not_compared] == [
+            ("notCollected", "current", 1)
+        ]
+        assert any("Azure judged by 1 policy: " in warning for warning in drift.warnings)
+        assert any("1 policy was judged by another engine" in warning for warning in drift.warnings)
+
 
 class TestWhatIsRefused:
     def test_scopes_that_do_not_overlap(self, nights: Nights) -> None:
