@@ -19,6 +19,8 @@ LOCAL = frozenset({"resources", "resourcecontainers"})
 
 MAX_LEGS = lint_query.MAX_LEGS
 _BRINGS = frozenset({"join", "union"})
+_REFUSED = frozenset({"no-let", "no-command", "operator", "source", "join-kind", "dynamic-key"})
+"""Rules of the linter that Resource Graph enforces."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def use(query: str) -> Use:
     joins = sum(max(1, len(operator.queries)) for operator in operators if operator.name.text in _BRINGS) - leading
     expansions = [operator for operator in operators if operator.name.text in shape.EXPANDS]
     allowed = (
-        joins <= lint_query.MAX_JOINS
+        _REFUSED.isdisjoint(rule for _, rule, _ in lint_query.check(query))
+        and joins <= lint_query.MAX_JOINS
         and len(expansions) <= lint_query.MAX_EXPANDS
         and all(_within(operator) for operator in expansions)
         and (tables <= LOCAL or (not unions or len(tables) == 1))
