@@ -69,9 +69,13 @@ def test_forms_that_people_have(tmp_path: Path, text: str) -> None:
 def test_subscriptions_are_derived_from_ids_only_where_none_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "snapshot.json"
     path.write_text(json.dumps([STORAGE]), "utf-8")
-    assert take(path, tmp_path / "one")[0] == Ingested({SUB: ""}, (), derived=True)
+    assert take(path, tmp_path / "one")[0] == Ingested(
+        {SUB: ""}, {"microsoft.storage/storageaccounts": 1}, (), derived=True
+    )
     path.write_text(json.dumps([STORAGE, NAMED]), "utf-8")
-    assert take(path, tmp_path / "two")[0] == Ingested({SUB: "Lab"}, (), derived=False)
+    assert take(path, tmp_path / "two")[0] == Ingested(
+        {SUB: "Lab"}, {"microsoft.storage/storageaccounts": 1}, (), derived=False
+    )
 
 
 @pytest.mark.parametrize(
