@@ -26,7 +26,6 @@ def _accepted(site: Site) -> Iterator[tuple[str, str, str, str]]:
     batch = site.group.resource("Microsoft.Batch/batchAccounts", site.base)
     server = site.group.resource("Microsoft.DBforPostgreSQL/flexibleServers", f"{site.base}-pg")
     workspace = site.group.resource("Microsoft.OperationalInsights/workspaces", site.base)
-    guard = site.node_group.resource("Microsoft.Network/networkSecurityGroups", site.guard)
     yield (
         "storage-shared-key-disabled",
         account,
@@ -74,10 +73,4 @@ def _accepted(site: Site) -> Iterator[tuple[str, str, str, str]]:
         site.cluster_id,
         "The vault is closed, and AKS reaches a closed vault only from an API server that stands in our network.",
         _SECURITY,
-    )
-    yield (
-        "nsg-egress-deny-internet",
-        guard,
-        "AKS owns this group. The group of the nodes' subnet denies the Internet, and its route leads to the firewall.",
-        _PLATFORM,
     )

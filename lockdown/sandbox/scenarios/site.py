@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockdown.sandbox.scenarios.arm.cluster import agent_pool, issuer, managed_cluster
-from lockdown.sandbox.scenarios.arm.compute import disk, instance, scale_set
+from lockdown.sandbox.scenarios.arm.compute import disk, instance, interface_of, scale_set
 from lockdown.sandbox.scenarios.arm.data import postgres_database, postgres_parameters, postgres_server
 from lockdown.sandbox.scenarios.arm.edge import load_balancer
-from lockdown.sandbox.scenarios.arm.envelope import LOCATION, Group
+from lockdown.sandbox.scenarios.arm.envelope import LOCATION, Group, reference
 from lockdown.sandbox.scenarios.arm.platform import federated_credential
 from lockdown.sandbox.scenarios.arm.private_link import Link, Member, endpoint_interface, private_endpoint
 from lockdown.sandbox.scenarios.arm.security_groups import security_group
@@ -79,9 +79,18 @@ class Site:
         return str(int(digits(self.scenario, "pool"), 16))[:8]
 
     @property
-    def guard(self) -> str:
-        """The name of the network security group that AKS makes for its nodes."""
-        return f"aks-agentpool-{self.pool_number}-nsg"
+    def machines_id(self) -> str:
+        """The id of the scale set of the node pool."""
+        return self.node_group.resource(
+            "Microsoft.Compute/virtualMachineScaleSets", f"aks-nodepool1-{self.pool_number}-vmss"
+        )
+
+    @property
+    def guard_id(self) -> str:
+        """The id of the network security group that AKS makes for the interfaces of its nodes."""
+        return self.node_group.resource(
+            "Microsoft.Network/networkSecurityGroups", f"aks-agentpool-{self.pool_number}-nsg"
+        )
 
     def subnet(self, name: str) -> str:
         """Return the id of a subnet of the virtual network."""
@@ -141,10 +150,12 @@ def nodes(
     """
     group = site.node_group
     yield group.document(managed_by=site.cluster_id)
-    yield security_group(group, site.guard, [])
+    yield _guard(site)
     yield load_balancer(group, balancer, frontend, frontend_name=frontend_name, pool=pool, ports=ports)
     pools = (group.resource("Microsoft.Network/loadBalancers/backendAddressPools", balancer, pool),)
-    machines = scale_set(group, f"aks-nodepool1-{site.pool_number}-vmss", site.subnet("vmsubnet"), pools=pools)
+    machines = scale_set(
+        group, site.machines_id.rpartition("/")[2], site.subnet("vmsubnet"), pools=pools, guard=site.guard_id
+    )
     claimed = disk(
         group,
         f"pvc-{guid(site.scenario, 'cromwell-tmp')}",
@@ -154,10 +165,17 @@ def nodes(
     )
     yield machines
     yield claimed
-    yield instance(machines, 0, claimed["id"])
-    yield instance(machines, 1)
+    yield from instance(machines, 0, claimed["id"])
+    yield from instance(machines, 1)
     yield private_endpoint(api, names_managed=False)
     yield endpoint_interface(api)
+
+
+def _guard(site: Site) -> Document:
+    """Return the security group of the nodes' interfaces, which AKS leaves without a rule of its own."""
+    made = security_group(site.node_group, site.guard_id.rpartition("/")[2], [])
+    made["properties"]["networkInterfaces"] = [reference(interface_of(site.machines_id, number)) for number in (0, 1)]
+    return made
 
 
 def database_server(

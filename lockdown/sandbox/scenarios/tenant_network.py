@@ -27,6 +27,7 @@ from lockdown.sandbox.scenarios.arm.network import (
     virtual_network,
 )
 from lockdown.sandbox.scenarios.arm.security_groups import security_group, security_rule
+from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
 from lockdown.sandbox.scenarios.tenant_place import Place
 
@@ -120,6 +121,7 @@ def cluster(place: Place) -> Iterator[Document]:
         [pool],
         networkProfile=outbound_profile("userDefinedRouting"),
         apiServerAccessProfile=access,
+        privateFQDN=f"{name}.{guid('zone', name)}.privatelink.{place.group.location}.azmk8s.io",
     )
     yield made
     yield node_group.document(managed_by=made["id"])

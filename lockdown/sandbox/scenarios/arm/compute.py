@@ -1,5 +1,6 @@
 """Virtual machines, their disks, and scale sets."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, reference, resource
@@ -108,7 +109,14 @@ def virtual_machine(
 
 
 def scale_set(
-    group: Group, name: str, subnet_id: str, *, capacity: int = 2, pools: tuple[str, ...] = (), **address: object
+    group: Group,
+    name: str,
+    subnet_id: str,
+    *,
+    capacity: int = 2,
+    pools: tuple[str, ...] = (),
+    guard: str = "",
+    **address: object,
 ) -> Document:
     """Return a uniform scale set.
 
@@ -118,6 +126,7 @@ def scale_set(
         subnet_id: where its instances stand.
         capacity: how many instances.
         pools: ids of load balancer pools that the instances are in.
+        guard: the id of the network security group of the instances' interfaces.
         address: ``publicIPAddressConfiguration``, which gives each instance a public address.
     """
     resource_id = group.resource(_COMPUTE + "virtualMachineScaleSets", name)
@@ -150,6 +159,7 @@ def scale_set(
                         "primary": True,
                         "enableAcceleratedNetworking": True,
                         "enableIPForwarding": True,
+                        **({"networkSecurityGroup": reference(guard)} if guard else {}),
                         "ipConfigurations": [configuration],
                     },
                 }
@@ -171,8 +181,8 @@ def scale_set(
     return resource(resource_id, properties, location=group.location, sku=sku)
 
 
-def instance(scale_set_document: Document, number: int, disk_id: str = "") -> Document:
-    """Return an instance of a scale set, with the data disk that Kubernetes attached to it, if any."""
+def instance(scale_set_document: Document, number: int, disk_id: str = "") -> Iterator[Document]:
+    """Yield an instance of a scale set and its interface; ``disk_id`` is the data disk that Kubernetes attached."""
     disks = [{"lun": 0, "createOption": "Attach", "managedDisk": reference(disk_id)}] if disk_id else []
     properties = {
         "provisioningState": "Succeeded",
@@ -182,4 +192,13 @@ def instance(scale_set_document: Document, number: int, disk_id: str = "") -> Do
         "storageProfile": {"dataDisks": disks},
     }
     resource_id = f"{scale_set_document['id']}/virtualMachines/{number}"
-    return resource(resource_id, properties, location=scale_set_document["location"])
+    yield resource(resource_id, properties, location=scale_set_document["location"])
+    profile = scale_set_document["properties"]["virtualMachineProfile"]["networkProfile"]
+    card = profile["networkInterfaceConfigurations"][0]
+    interface = interface_of(scale_set_document["id"], number)
+    yield resource(interface, {"virtualMachine": reference(resource_id), **card["properties"]}, location=None)
+
+
+def interface_of(scale_set_id: str, number: int) -> str:
+    """Return the id of the interface of an instance."""
+    return f"{scale_set_id}/virtualMachines/{number}/networkInterfaces/{scale_set_id.rpartition('/')[2]}"
