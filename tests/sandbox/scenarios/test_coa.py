@@ -134,6 +134,95 @@ def test_private_has_no_machine_and_no_dnat() -> None:
     assert {item["action"]["type"] for item in rules} == {"Allow"}
 
 
+def settings(found: list[Document], resource_id: str) -> list[str]:
+    """Return the categories that diagnostic settings of this resource send somewhere."""
+    prefix = f"{resource_id}/providers/Microsoft.Insights/diagnosticSettings/"
+    sent = [item["properties"]["logs"] for item in found if item["id"].startswith(prefix)]
+    return [log["category"] for logs in sent for log in logs if log["enabled"]]
+
+
+def test_private_records_what_each_service_and_the_subscription_do() -> None:
+    found = documents("coa-private")
+    subscription = "/".join(only(found, "Microsoft.KeyVault/vaults")["id"].split("/")[:3])
+
+    assert {"Administrative", "Security", "Policy", "Alert"} <= set(settings(found, subscription))
+    for account in every(found, "Microsoft.Storage/storageAccounts"):
+        for service in ("blob", "file", "queue", "table"):
+            categories = settings(found, f"{account['id']}/{service}Services/default")
+            assert categories == ["StorageRead", "StorageWrite", "StorageDelete"]
+    for kind in (
+        "KeyVault/vaults",
+        "Batch/batchAccounts",
+        "ContainerService/managedClusters",
+        "Network/azureFirewalls",
+    ):
+        assert settings(found, only(found, f"Microsoft.{kind}")["id"])
+
+
+def test_stock_records_nothing_and_locks_nothing() -> None:
+    found = documents("coa-stock")
+
+    assert count(found, "Microsoft.Insights/diagnosticSettings") == 0
+    assert count(found, "Microsoft.Network/networkWatchers/flowLogs") == 0
+    assert count(found, "Microsoft.Authorization/locks") == 0
+    assert {item["properties"]["pricingTier"] for item in every(found, "Microsoft.Security/pricings")} == {"Free"}
+
+
+def test_private_locks_whatever_holds_data() -> None:
+    found = documents("coa-private")
+    locked = {
+        item["id"].partition("/providers/Microsoft.Authorization/")[0] for item in found if "/locks/" in item["id"]
+    }
+
+    for kind in (
+        "Microsoft.Storage/storageAccounts",
+        "Microsoft.KeyVault/vaults",
+        "Microsoft.DBforPostgreSQL/flexibleServers",
+        "Microsoft.Network/privateDnsZones",
+    ):
+        assert {item["id"] for item in every(found, kind)} <= locked
+
+
+def test_private_encrypts_with_keys_that_exist() -> None:
+    found = documents("coa-private")
+    vault = only(found, "Microsoft.KeyVault/vaults")["properties"]
+    keys = {item["properties"]["keyUriWithVersion"] for item in every(found, "Microsoft.KeyVault/vaults/keys")}
+    (disks,) = every(found, "Microsoft.Compute/diskEncryptionSets")
+    used = {
+        *(
+            item["properties"]["encryption"]["keyvaultproperties"]["currentVersionedKeyIdentifier"]
+            for item in every(found, "Microsoft.Storage/storageAccounts")
+        ),
+        only(found, "Microsoft.Batch/batchAccounts")["properties"]["encryption"]["keyVaultProperties"]["keyIdentifier"],
+        disks["properties"]["activeKey"]["keyUrl"],
+    }
+
+    assert used < keys
+    assert all(key.startswith(vault["vaultUri"]) for key in keys)
+    assert vault["enablePurgeProtection"] is True
+
+
+def test_private_gives_its_tasks_no_public_address() -> None:
+    found = documents("coa-private")
+    network = only(found, "Microsoft.Batch/batchAccounts/pools")["properties"]["networkConfiguration"]
+
+    assert network["publicIPAddressConfiguration"] == {"provision": "NoPublicIPAddresses"}
+    assert network["subnetId"].endswith("/subnets/batchsubnet")
+
+
+@pytest.mark.parametrize(("name", "roles"), [("coa-stock", 3), ("coa-private", 0)])
+def test_the_deployers_own_roles_stay_in_the_stock_environment_only(name: str, roles: int) -> None:
+    found = documents(name)
+    kept = [
+        item
+        for item in every(found, "Microsoft.Authorization/roleAssignments")
+        if item["properties"]["principalType"] == "User"
+        and (name == "coa-stock" or "/resourceGroups/" in item["properties"]["scope"])
+    ]
+
+    assert len(kept) == roles
+
+
 def written(*files: Path) -> list[tuple[Path, dict[str, Any]]]:
     return [(file, yaml.safe_load(file.read_text("utf-8"))) for file in files]
 
