@@ -74,3 +74,9 @@ def _accepted(site: Site) -> Iterator[tuple[str, str, str, str]]:
         "The vault is closed, and AKS reaches a closed vault only from an API server that stands in our network.",
         _SECURITY,
     )
+    yield (
+        "vnet-ddos",
+        site.network_id,
+        "The one public address is what the firewall leaves through: nothing listens there that a flood could take away.",
+        _SECURITY,
+    )
