@@ -77,6 +77,6 @@ def _accepted(site: Site) -> Iterator[tuple[str, str, str, str]]:
     yield (
         "vnet-ddos",
         site.network_id,
-        "The one public address is what the firewall leaves through: nothing listens there that a flood could take away.",
+        "The one public address is what the firewall leaves through: nothing listens there for a flood to take away.",
         _SECURITY,
     )
