@@ -18,8 +18,8 @@ from lockdown.audit import Evaluation, engine_for, evaluate, within
 from lockdown.errors import UsageError
 from lockdown.evidence import keys, seal
 from lockdown.model import Boundary, Cloud, Policy, Scope, Source, Unread, Waiver
+from lockdown.policy import frameworks, questions
 from lockdown.policy import load as policy_load
-from lockdown.policy import questions
 from lockdown.policy.lint import RESOURCE_GRAPH, SNAPSHOT, misread
 from lockdown.policy.load import PolicySet
 from lockdown.report import html
@@ -298,6 +298,7 @@ def _run_object(
         "counts": {str(name): count for name, count in found.counts.items()},
         "failures": {severity.value: count for severity, count in sorted(found.failures.items())},
         "policySet": {"digest": policies.digest, "count": len(policies.policies)},
+        "frameworks": frameworks.as_recorded(policies.frameworks),
         "resources": {
             "total": sum(snapshot.types.values()),
             "byType": dict(sorted(snapshot.types.items())),

@@ -27,7 +27,9 @@
   addEventListener("hashchange", () => {
     input.value = "";
     filter();
-    document.querySelector(`[id="${CSS.escape(location.hash.slice(1))}"]`)?.scrollIntoView();
+    const target = document.querySelector(`[id="${CSS.escape(location.hash.slice(1))}"]`);
+    for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
+    target?.scrollIntoView();
   });
   box.hidden = false;
 })();

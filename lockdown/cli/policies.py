@@ -71,6 +71,7 @@ def _list_by_control(found: PolicySet, chosen: list[Policy], framework_id: str, 
                 "id": control.id,
                 "title": control.requirement.title,
                 "implementation": control.requirement.implementation,
+                "claimed": control.requirement.claimed,
                 "policies": [{"id": policy.id, "basis": basis} for policy, basis in control.policies],
             }
             for control in controls

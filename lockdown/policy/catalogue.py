@@ -8,7 +8,7 @@ from itertools import groupby
 
 from lockdown.model import Policy
 from lockdown.policy.assessed import by_control
-from lockdown.policy.frameworks import controls_of
+from lockdown.policy.frameworks import Framework, controls_of
 from lockdown.policy.lint import runs_in
 from lockdown.policy.load import PolicySet
 
@@ -56,8 +56,33 @@ def _frameworks(found: PolicySet) -> Iterator[str]:
         yield f"| {_text(framework.title)} | {len(controls)} | {assessed} | {len(controls) - assessed} |"
     yield ""
     for framework in found.frameworks.values():
-        yield f"- **{_text(framework.title)}**: {_text(framework.source)}"
+        yield from _framework(found, framework)
+
+
+def _framework(found: PolicySet, framework: Framework) -> Iterator[str]:
+    yield f"### {_text(framework.title)}"
     yield ""
+    yield f"Source: {_text(framework.source)}"
+    yield ""
+    if framework.derives_from:
+        origin = found.frameworks[framework.derives_from]
+        yield f"Claims of {_text(origin.title)} count here where this baseline keeps the control."
+        yield ""
+        return
+    claimed = [
+        (control, policies)
+        for control in by_control(found.policies, framework.id, found.frameworks)
+        if (policies := [policy for policy, basis in control.policies if basis == "project"])
+    ]
+    if claimed:
+        yield "What this project claims itself, and how far each claim goes:"
+        yield ""
+    for control, policies in claimed:
+        links = ", ".join(f"[{_text(policy.id)}](#{policy.id})" for policy in policies)
+        reasoning = _text(control.requirement.claimed)
+        yield f"- **{_text(control.id)}** {_text(control.requirement.title)}. {reasoning} {links}"
+    if claimed:
+        yield ""
 
 
 def _themes(found: PolicySet) -> Iterator[str]:

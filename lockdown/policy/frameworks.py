@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from lockdown import yamlfile
 from lockdown.errors import UsageError
@@ -22,6 +23,7 @@ class Framework:
 
     Attributes:
         source: the document and revision that the ids come from.
+        whole: whether every control of it is listed, so that what nothing assesses can be told.
         derives_from: the framework whose controls a baseline selects; None for one that stands alone.
         controls: control id to its requirement, in the order of the file.
     """
@@ -29,6 +31,7 @@ class Framework:
     id: str
     title: str
     source: str
+    whole: bool
     derives_from: str | None
     controls: Mapping[str, Requirement]
 
@@ -53,7 +56,7 @@ def parse(files: Mapping[str, bytes]) -> dict[str, Framework]:
             baselines[name] = found
         else:
             controls = MappingProxyType(dict(found.controls))
-            frameworks[found.id] = Framework(found.id, found.title, found.source, None, controls)
+            frameworks[found.id] = Framework(found.id, found.title, found.source, found.whole, None, controls)
     standing = dict(frameworks)
     for name, baseline in baselines.items():
         parent = standing.get(baseline.derives_from)
@@ -63,8 +66,9 @@ def parse(files: Mapping[str, bytes]) -> dict[str, Framework]:
         missing = [control for control in baseline.controls if control not in parent.controls]
         problems += [f"{name}: controls: {parent.id} has no control {control!r}." for control in missing]
         kept = {control: parent.controls[control] for control in baseline.controls if control in parent.controls}
-        selected = Framework(baseline.id, baseline.title, baseline.source, parent.id, MappingProxyType(kept))
-        frameworks[baseline.id] = selected
+        frameworks[baseline.id] = Framework(
+            baseline.id, baseline.title, baseline.source, baseline.whole, parent.id, MappingProxyType(kept)
+        )
     if problems:
         raise UsageError("\n".join(problems))
     return dict(sorted(frameworks.items()))
@@ -85,6 +89,28 @@ def controls_of(policy: Policy, framework_id: str, frameworks: Mapping[str, Fram
         for control in policy.controls
         if control.framework == origin and control.id in framework.controls
     )
+
+
+def as_recorded(frameworks: Mapping[str, Framework]) -> list[dict[str, Any]]:
+    """Return the frameworks as a run records them: a baseline by ids alone, what is empty left out."""
+    return [
+        {
+            "id": framework.id,
+            "title": framework.title,
+            "source": framework.source,
+            "whole": framework.whole,
+            **({"derivesFrom": framework.derives_from} if framework.derives_from else {}),
+            "controls": [
+                {"id": control, **({} if framework.derives_from else _stated(requirement))}
+                for control, requirement in framework.controls.items()
+            ],
+        }
+        for framework in frameworks.values()
+    ]
+
+
+def _stated(requirement: Requirement) -> dict[str, str]:
+    return {name: text for name, text in requirement.model_dump().items() if text}
 
 
 def _file(name: str, content: bytes) -> FrameworkFile | BaselineFile:

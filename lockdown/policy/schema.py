@@ -178,10 +178,15 @@ class CasesFile(RootModel[Annotated[tuple[Case, ...], Field(min_length=1)]]):
 
 
 class Requirement(Strict):
-    """One control of a framework; ``implementation`` is HIPAA's: standard, required or addressable."""
+    """One control of a framework.
+
+    ``implementation`` is HIPAA's: standard, required or addressable. ``claimed`` is the reasoning behind lockdown's own
+    claims: what a policy decides that speaks to this control, and how far that goes.
+    """
 
     title: Filled
     implementation: Literal["", "standard", "required", "addressable"] = ""
+    claimed: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -190,11 +195,12 @@ class Requirement(Strict):
 
 
 class FrameworkFile(Strict):
-    """frameworks/<id>.yaml of a framework that lists its own controls."""
+    """frameworks/<id>.yaml of a framework that lists its own controls; ``whole`` if it lists every one of them."""
 
     id: PolicyId
     title: Filled
     source: Filled
+    whole: bool = False
     controls: Annotated[dict[str, Requirement], Field(min_length=1)]
 
 
@@ -204,5 +210,6 @@ class BaselineFile(Strict):
     id: PolicyId
     title: Filled
     source: Filled
+    whole: bool = False
     derives_from: str
     controls: Annotated[tuple[str, ...], Field(min_length=1)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -19,7 +19,7 @@ from lockdown import data, strict
 from lockdown.errors import TamperedError
 from lockdown.model import Severity
 from lockdown.record import Record
-from lockdown.report import view, words
+from lockdown.report import controls, view, words
 from lockdown.report.place import place
 from lockdown.report.shell import CommandRefusedError, command
 from lockdown.report.view import Group, Survey
@@ -27,7 +27,7 @@ from lockdown.report.visible import pieces, prose, visible
 
 ROWS = 5_000
 EVERYTHING_UP_TO = 2_000
-FILTER_FROM = 12
+MANY = 12
 _FIRST = 3
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
@@ -68,6 +68,7 @@ def stream(record: Record, *, envelope: bytes | None, key_id: str | None) -> Ite
             run=record.run,
             policies=record.policies,
             found=found,
+            by_control=controls.frameworks(record),
             groups={kind: view.groups(record, found, kind) for kind in view.KINDS},
             fixes=first_fixes(record, found),
             findings=words.findings(record, found),
@@ -95,8 +96,10 @@ def first_fixes(record: Record, found: Survey) -> list[Fix]:
 
 
 def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:
-    """Return the passes and not applicables that are listed, by policy, in the order of the record."""
-    rows: dict[str, list[view.Row]] = {policy["id"]: [] for policy in record.policies}
+    """Return the passes and not applicables that are listed, by the policies that have any."""
+    rows: dict[str, list[view.Row]] = {
+        policy["id"]: [] for policy in record.policies if any(policy["counts"][kind] for kind in view.SETTLED)
+    }
     for kind in view.SETTLED:
         for row in found.rows[kind]:
             rows[row["policy"]].append(row)
@@ -106,8 +109,9 @@ def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:
 def _page(record: Record, found: Survey, digest: str) -> dict[str, Any]:
     """Return style, script and the policy that lets the browser run these two and nothing else."""
     rows = sum(len(held) for held in found.rows.values())
-    script = _asset("report.js") if rows >= FILTER_FROM else ""
-    style = _minified(_asset("report.css")) + _page_header(record.run["runId"], digest)
+    script = _asset("report.js") if rows >= MANY else ""
+    sheets = ("report.css", "many.css") if script else ("report.css",)
+    style = "".join(_minified(_asset(sheet)) for sheet in sheets) + _page_header(record.run["runId"], digest)
     return {
         "style": Markup(style),  # noqa: S704 - our own file, and a string that _css_string made
         "script": Markup(script),  # noqa: S704 - our own file
@@ -126,6 +130,7 @@ def _page(record: Record, found: Survey, digest: str) -> dict[str, Any]:
 
 def _environment(record: Record) -> Environment:
     names = view.subscription_names(record)
+    listed = record.run.get("frameworks", [])
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -140,10 +145,17 @@ def _environment(record: Record) -> Environment:
         "place": lambda resource_id: place(resource_id, names),
         "when": _when,
         "command": _command,
-        "controls": _controls,
+        "controls": lambda policy: _controls(policy, listed),
+        "anchor": _anchor,
+        "standing": view.standing,
         "n": lambda count: f"{count:,}",
     }
-    environment.globals |= {"words": words, "ROWS": ROWS, "EVERYTHING_UP_TO": EVERYTHING_UP_TO}
+    environment.globals |= {
+        "words": words,
+        "ROWS": ROWS,
+        "MANY": MANY,
+        "EVERYTHING_UP_TO": EVERYTHING_UP_TO,
+    }
     return environment
 
 
@@ -164,18 +176,38 @@ def _command(row: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, str
         return {"line": "", "refused": str(refused)}
 
 
-def _controls(policy: Mapping[str, Any]) -> list[tuple[Markup | str, list[tuple[str, Markup | str]]]]:
-    """Return (framework name, [(control ids, basis)])."""
-    found: dict[str, dict[str, list[str]]] = {}
+def _anchor(policy: Mapping[str, Any]) -> str:
+    """Return the id of the place in the page that shows the worst of a policy."""
+    standing = view.standing(policy)
+    if standing == "unknown" and not policy["counts"]["unknown"]:
+        return standing
+    return f"{'pass' if standing == 'notApplicable' else standing}-{policy['id']}"
+
+
+def _controls(
+    policy: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]
+) -> list[tuple[Markup, list[tuple[str, Markup | str]]]]:
+    """Return (framework name, [(control ids, basis)]); a baseline says what it keeps, without a basis of its own."""
+    titles = {item["id"]: item["title"] for item in listed}
+    claims: dict[str, dict[str, list[str]]] = {}
     for control in policy["controls"]:
-        found.setdefault(control["framework"], {}).setdefault(control["basis"], []).append(control["id"])
-    return [
-        (
-            words.FRAMEWORK.get(framework) or _bdi(framework),
-            [(", ".join(ids), words.BASIS.get(basis) or _bdi(basis)) for basis, ids in bases.items()],
-        )
-        for framework, bases in found.items()
-    ]
+        claims.setdefault(control["framework"], {}).setdefault(control["basis"], []).append(control["id"])
+    found: list[tuple[Markup, list[tuple[str, Markup | str]]]] = []
+    for framework, bases in claims.items():
+        told = [(", ".join(ids), words.BASIS.get(basis) or _bdi(basis)) for basis, ids in bases.items()]
+        found.append((_bdi(prose(titles.get(framework, framework))), told))
+        for baseline in (item for item in listed if item.get("derivesFrom") == framework):
+            kept = _kept([id_ for ids in bases.values() for id_ in ids], {item["id"] for item in baseline["controls"]})
+            found += [(_bdi(prose(baseline["title"])), [(kept, "")])] if kept else []
+    return found
+
+
+def _kept(ids: Sequence[str], baseline: Container[str]) -> str:
+    """Return which of the ids just told a baseline keeps: ``the same``, ``the same without AC-5``, ids, or nothing."""
+    kept, dropped = [i for i in ids if i in baseline], [i for i in ids if i not in baseline]
+    if len(dropped) >= len(kept):
+        return ", ".join(kept)
+    return "the same" + (f" without {', '.join(dropped)}" if dropped else "")
 
 
 def _payload_digest(envelope: bytes) -> str:

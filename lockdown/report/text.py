@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from lockdown.model import Severity
 from lockdown.record import Record
-from lockdown.report import view, words
+from lockdown.report import controls, view, words
 from lockdown.report.place import place
 from lockdown.report.view import Group, Survey
 from lockdown.report.visible import prose, visible
@@ -18,11 +18,13 @@ from lockdown.report.visible import prose, visible
 WIDTH = 80
 POLICIES = 3
 DOUBTS = 10
+_APART = ("fail", "unknown", "waived", "pass")
+_WIDTHS = (5, 9, 8, 6, 7, 13)
 _SHORT = {"resource": "ID", "name": "NAME", "resourceGroup": "GROUP", "subscription": "SUBSCRIPTION"}
 
 
 def summary(record: Record) -> Iterator[str]:
-    """Yield the lines: verdict, cautions, counts by severity, worst failures, what could not be read, next step.
+    """Yield the lines: verdict, cautions, counts, controls, worst failures, what could not be read, next step.
 
     Lines that start a part begin in the first column, the rest is indented; the command line may colour them.
 
@@ -35,6 +37,7 @@ def summary(record: Record) -> Iterator[str]:
         yield from _wrapped(f"{lead}: {text}")
     yield ""
     yield from _counts(record, found)
+    yield from _frameworks(record)
     yield from _failures(record, view.groups(record, found, "fail"))
     yield from _doubts(record, found)
     yield ""
@@ -50,6 +53,24 @@ def _counts(record: Record, found: Survey) -> Iterator[str]:
             yield _row(words.KIND[kind].lower(), [f"{number:,}" for number in (*numbers, found.count(kind))])
     if unseen := record.run["counts"]["notObserved"]:
         yield f"  {words.number(unseen, 'policy', 'policies')} saw no resource."
+
+
+def _frameworks(record: Record) -> Iterator[str]:
+    """Yield a line for each framework: how many controls are what at worst, and how many nothing speaks to."""
+    found = controls.frameworks(record)
+    if found:
+        yield ""
+        yield f"{'Controls, by their worst policy':<32}" + _cells([*_APART, "other", "not assessed"])
+    for framework in found:
+        numbers = framework.numbers()
+        shown = [numbers.get(standing, 0) for standing in _APART]
+        rest = [len(framework.assessed) - sum(shown), len(framework.silent)]
+        name = _fitted(visible(prose(framework.title)), 30)
+        yield "  " + set_cell_size(name, 30) + _cells([f"{number:,}" for number in (*shown, *rest)])
+
+
+def _cells(cells: Iterable[str]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
 
 
 def _row(title: str, cells: list[str]) -> str:

@@ -18,6 +18,7 @@ Row = Mapping[str, Any]
 NEEDS_A_PERSON = ("fail", "unknown", "manual", "waived")
 SETTLED = ("notApplicable", "pass")
 KINDS = (*NEEDS_A_PERSON, *SETTLED)
+STANDINGS = ("fail", "unknown", "waived", "manual", "pass", "notApplicable", "notObserved")
 _AT_LEAST = 500
 
 
@@ -60,6 +61,15 @@ class Group:
 def kind(result: Row) -> str:
     """Return the key of ``counts`` under which ``result`` is counted."""
     return "waived" if result["verdict"] == "fail" and result.get("waiver") else str(result["verdict"])
+
+
+def standing(policy: Mapping[str, Any]) -> str:
+    """Return what a policy comes to, one of ``STANDINGS`` (the worst first): the worst kind of its results.
+
+    A policy that could not be run is ``unknown`` at best; one without results is ``notObserved``.
+    """
+    kinds = {k for k in KINDS if policy["counts"][k]} | ({"unknown"} if "error" in policy else set())
+    return next((name for name in STANDINGS if name in kinds), "notObserved")
 
 
 def survey(record: Record, *, limit: int, everything_up_to: int = 0) -> Survey:

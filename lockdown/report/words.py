@@ -8,6 +8,7 @@ from typing import Any
 
 from lockdown.record import Record
 from lockdown.report import view
+from lockdown.report.controls import Control, Framework
 from lockdown.report.view import Survey
 from lockdown.report.visible import visible
 
@@ -31,15 +32,6 @@ BASIS = {
     "microsoft_r5_1_1": "mapped by Microsoft in Rev. 5.1.1",
     "project": "claimed by this project",
 }
-FRAMEWORK = {
-    "nist-800-53-r5": "NIST SP 800-53 Rev. 5",
-    "fedramp-moderate-r5": "FedRAMP Moderate (Rev. 5)",
-    "fedramp-high-r5": "FedRAMP High (Rev. 5)",
-    "fedramp-moderate": "FedRAMP Moderate (Rev. 5)",
-    "fedramp-high": "FedRAMP High (Rev. 5)",
-    "hipaa": "HIPAA, 45 CFR",
-    "hitrust": "HITRUST CSF",
-}
 
 
 def number(count: int, singular: str, plural: str = "") -> str:
@@ -50,6 +42,11 @@ def number(count: int, singular: str, plural: str = "") -> str:
 def listing(items: Sequence[str]) -> str:
     """Return ``a, b and c``."""
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def begun(text: str) -> str:
+    """Return ``text`` as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def when(time: str) -> str:
@@ -109,9 +106,31 @@ def counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{numbers[kind]:,} {KIND[kind].lower()}" for kind in view.KINDS if numbers[kind]) or "none"
 
 
-def worst(policy: Mapping[str, Any]) -> str:
-    """Return the worst kind of a policy's results: its verdict, but ``waived`` if every failure is waived."""
-    return "waived" if policy["verdict"] == "fail" and not policy["counts"]["fail"] else str(policy["verdict"])
+def settled(numbers: Mapping[str, int]) -> str:
+    """Return ``3 pass, 1 not applicable``."""
+    return standings({kind: numbers[kind] for kind in ("pass", "notApplicable") if numbers[kind]})
+
+
+def assessed(framework: Framework) -> str:
+    """Return how the controls of a framework stand: ``2 of 63 controls assessed: 1 fail, 1 pass; 61 not assessed``."""
+    listed = number(framework.total, "control" if framework.whole else "listed control")
+    told = [f"{len(framework.assessed):,} of {listed} assessed: {standings(framework.numbers()) or 'none'}"]
+    if framework.silent:
+        told.append(f"{len(framework.silent):,} not assessed by lockdown")
+    if not framework.whole:
+        told.append("others are not listed")
+    return "; ".join(told)
+
+
+def standings(numbers: Mapping[str, int]) -> str:
+    """Return ``2 fail, 1 not observed``."""
+    return ", ".join(f"{count:,} {KIND[name].lower()}" for name, count in numbers.items())
+
+
+def bases(control: Control) -> str:
+    """Return who says that policies speak to a control: ``3 mapped by Microsoft, 1 claimed by this project``."""
+    numbers = Counter(claim.basis for claim in control.claims)
+    return ", ".join(f"{numbers[basis]:,} {text}" for basis, text in BASIS.items() if numbers[basis])
 
 
 def thing(what: str) -> str:
@@ -130,7 +149,7 @@ def _failing(record: Record, found: Survey) -> str:
 
 def _undecided(record: Record) -> str:
     phrases = listing(doubts(record))
-    return phrases and phrases[0].upper() + phrases[1:] + "."
+    return phrases and begun(phrases) + "."
 
 
 def _set_apart(found: Survey) -> str:

@@ -16,6 +16,42 @@ SUBSCRIPTION = "6c0d2a2e-3c1f-4a55-9a31-5f4a9d1f2b10"
 TENANT = "0a6f1d3c-91b4-4d0e-8e66-1f0a7b3c5d21"
 KEY_ID = "3f786850e387550fdab836ed7e6dc881de23001b5c2a9d7c1f6b0a4e8d93c7f2"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-coa"
+FRAMEWORKS = [
+    {
+        "id": "fedramp-moderate-r5",
+        "title": "FedRAMP Moderate (Rev. 5)",
+        "source": "The OSCAL profile.",
+        "whole": True,
+        "derivesFrom": "nist-800-53-r5",
+        "controls": [{"id": "AC-4"}, {"id": "SC-8"}],
+    },
+    {
+        "id": "hipaa",
+        "title": "HIPAA Security Rule",
+        "source": "45 CFR Part 164, Subpart C.",
+        "whole": True,
+        "controls": [
+            {
+                "id": "164.312(a)(1)",
+                "title": "Access control",
+                "implementation": "standard",
+                "claimed": "It shows part.",
+            },
+            {"id": "164.312(e)(2)(ii)", "title": "Encryption", "implementation": "addressable"},
+        ],
+    },
+    {
+        "id": "nist-800-53-r5",
+        "title": "NIST SP 800-53 Rev. 5",
+        "source": "The publication.",
+        "whole": False,
+        "controls": [
+            {"id": "AC-4", "title": "Information Flow Enforcement"},
+            {"id": "SC-7(5)", "title": "Boundary Protection | Deny by Default", "claimed": "It decides what gets in."},
+            {"id": "SC-8", "title": "Transmission Confidentiality and Integrity"},
+        ],
+    },
+]
 KINDS = ("pass", "fail", "waived", "notApplicable", "unknown", "manual")
 ORDER = ("fail", "unknown", "manual", "pass", "notApplicable")
 
@@ -32,7 +68,6 @@ def policy(policy_id: str, title: str, **changes: Any) -> Json:
         "controls": [
             {"framework": "nist-800-53-r5", "id": "AC-4", "basis": "microsoft"},
             {"framework": "nist-800-53-r5", "id": "SC-7(5)", "basis": "project"},
-            {"framework": "fedramp-moderate-r5", "id": "AC-4", "basis": "microsoft"},
             {"framework": "hipaa", "id": "164.312(a)(1)", "basis": "project"},
         ],
         "rationale": "Workflow inputs and outputs hold health data, and a public endpoint lets a leaked key read them.",
@@ -102,6 +137,7 @@ def run_object(policies: list[Json], results: list[Json], **changes: Any) -> Jso
             "digest": "9b74c9897bac770ffc029102a200c5de6c3f5a2f1f1b7f7c2f3d4e5a6b7c8d9e",
             "count": len(policies),
         },
+        "frameworks": FRAMEWORKS,
         "resources": {"total": sum(types.values()), "byType": dict(types), "unjudged": []},
         "engine": {"name": "duckdb", "version": "2.0.0"},
         "redactions": 0,
@@ -270,7 +306,7 @@ def hostile(path: Path) -> Record:
         theme=texts,
         rationale=texts,
         remediation=texts,
-        controls=[{"framework": texts, "id": texts, "basis": texts}],
+        controls=[{"framework": texts, "id": texts, "basis": basis} for basis in (texts, "project")],
         builtIns=[{"guid": texts, "name": texts, "differs": texts}],
         error=texts,
     )
@@ -293,4 +329,16 @@ def hostile(path: Path) -> Record:
         resources={"total": 1, "byType": {texts: 1}, "unjudged": [texts]},
         policySet={"digest": texts, "count": 2},
         warnings=[texts],
+        frameworks=[
+            {
+                "id": texts,
+                "title": texts,
+                "source": texts,
+                "whole": False,
+                "controls": [
+                    {"id": texts, "title": texts, "implementation": texts, "claimed": texts},
+                    {"id": texts + texts, "title": texts, "implementation": texts, "claimed": texts},
+                ],
+            }
+        ],
     )

@@ -66,7 +66,7 @@ def pages(pdf: bytes) -> int:
 @pytest.mark.parametrize("width", [1280, 320])
 def test_it_opens_from_disk_and_everybody_can_read_it(opened: Opened, stock: Record, scheme: str, width: int) -> None:
     with opened(stock, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
-        page.locator("details").first.evaluate("details => details.open = true")
+        page.locator("details").evaluate_all("all => all.forEach(details => { details.open = true })")
         assert violations(page) == []
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 26)")
@@ -161,6 +161,43 @@ def test_a_link_to_a_finding_ends_the_filter(opened: Opened, long: Record) -> No
         page.locator("ol.first a").first.click()
         assert page.locator("#fail [data-row]:visible").count() == 40
         assert page.locator("input").input_value() == ""
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_control_opens_to_its_policies_and_a_policy_to_its_results(
+    opened: Opened, long: Record, scripts: bool
+) -> None:
+    with opened(long, java_script_enabled=scripts) as page:
+        page.locator("nav a", has_text="By control").click()
+        nist = page.locator("#controls > details", has_text="NIST")
+        shown = nist.locator("a", has_text="two").first
+        assert not shown.is_visible()
+        nist.locator("summary").first.click()
+        nist.locator("td summary").first.click()
+        assert shown.is_visible()
+        shown.click()
+        assert page.locator("#pass-two").is_visible()
+        assert page.locator("#pass [data-row]").first.is_visible()
+        top = page.locator("#pass details").bounding_box()
+        assert top is not None
+        assert 0 <= top["y"] <= 800
+
+
+def test_a_link_to_what_the_filter_hides_ends_the_filter_and_opens_it(opened: Opened, long: Record) -> None:
+    with opened(long) as page:
+        page.locator("input").fill("store")
+        page.goto(page.url.split("#")[0] + "#pass-two")
+        assert page.locator("#pass [data-row]:visible").count() == 20
+        assert page.locator("input").input_value() == ""
+
+
+def test_frameworks_print_as_a_line_each_and_whole_once_opened(opened: Opened, stock: Record) -> None:
+    with opened(stock) as page:
+        page.emulate_media(media="print")
+        assert page.locator("#controls summary:visible").count() == 3
+        assert page.locator("#controls table:visible").count() == 0
+        page.locator("#controls > details").first.evaluate("details => details.open = true")
+        assert page.locator("#controls table:visible").count() == 1
 
 
 def test_the_first_stop_of_the_keyboard_skips_to_the_findings(opened: Opened, stock: Record) -> None:

@@ -16,6 +16,7 @@ from lockdown.report import html, view
 from tests.evidence.handmade import write_run
 from tests.report.conftest import MakeRecord
 from tests.report.handmade import (
+    FRAMEWORKS,
     GROUP,
     HOSTILE,
     KEY_ID,
@@ -111,7 +112,15 @@ def test_with_one_failing_policy_the_first_fixes_are_its_resources(make_record: 
 
 def test_failures_come_first_and_worst_first(stock: Record) -> None:
     made = page(stock)
-    assert re.findall(r'<section id="(\w+)"', made) == ["fail", "waived", "notObserved", "pass", "scope", "verify"]
+    assert re.findall(r'<section id="(\w+)"', made) == [
+        "fail",
+        "waived",
+        "notObserved",
+        "pass",
+        "controls",
+        "scope",
+        "verify",
+    ]
     assert re.findall(r'<article id="fail-([a-z-]+)"', made) == [
         "storage-pna-disabled",
         "vm-no-public-ip",
@@ -128,14 +137,51 @@ def test_a_failure_says_all_that_is_needed_to_judge_and_to_fix_it(stock: Record)
         "Why it matters. Workflow inputs and outputs hold health data",
         "How to fix. Approve a private endpoint first",
         "NIST SP 800-53 Rev. 5 AC-4 (mapped by Microsoft) ; SC-7(5) (claimed by this project)",
-        "FedRAMP Moderate (Rev. 5) AC-4 (mapped by Microsoft)",
-        "HIPAA, 45 CFR 164.312(a)(1) (claimed by this project)",
+        "FedRAMP Moderate (Rev. 5) AC-4 HIPAA Security Rule 164.312(a)(1) (claimed by this project)",
         "Storage accounts should disable public network access b2982f36-99f2-4db5-8eff-283140c09693",
         f"coastore7f3a Microsoft.Storage/storageAccounts {STORE}/coastore7f3a",
         "Disabled absent (Enabled by default) Public network access is enabled.",
         f"az storage account update --ids {STORE}/coastore7f3a --public-network-access Disabled",
     ):
         assert said in article
+
+
+def test_a_finding_says_what_a_baseline_keeps_of_its_controls(make_record: MakeRecord) -> None:
+    def told(*ids: str) -> str:
+        claims = [{"framework": "nist-800-53-r5", "id": i, "basis": "microsoft"} for i in ids]
+        article = text(part(page(make_record([policy("one", "One", controls=claims)], many(1, "fail"))), "fail-one"))
+        return article.split("(mapped by Microsoft) ")[1].split(" 1 result")[0]
+
+    assert told("AC-4", "SC-8") == "FedRAMP Moderate (Rev. 5) the same"
+    assert told("AC-4", "SC-7(5)", "SC-8") == "FedRAMP Moderate (Rev. 5) the same without SC-7(5)"
+    assert told("AC-4", "SC-7(5)") == "FedRAMP Moderate (Rev. 5) AC-4"
+    assert (
+        "FedRAMP"
+        not in page(make_record([policy("one", "One", controls=[])], many(1, "fail")))
+        .split("</main>")[0]
+        .split('id="controls"')[0]
+    )
+
+
+def test_many_failing_policies_begin_with_a_list_of_them(make_record: MakeRecord) -> None:
+    def made(number: int) -> str:
+        policies = [policy(f"p{i}", f"Policy {i}") for i in range(number)]
+        return part(page(make_record(policies, [result(p["id"], f"{STORE}/a", "fail") for p in policies])), "fail")
+
+    assert 'class="index"' not in made(html.MANY)
+    listed = re.findall(r'<li>.*?<a href="#(fail-p\d+)">', made(html.MANY + 1))
+    assert listed == re.findall(r'<article id="(fail-p\d+)">', made(html.MANY + 1))
+
+
+def test_where_nothing_fails_or_passes_one_sentence_says_so(make_record: MakeRecord) -> None:
+    made = page(make_record([policy("one", "One")], many(1, "pass")))
+    assert '<p id="fail">No result fails.</p>' in made
+    assert ">Failures<" not in made
+    waived = {"reason": "Because.", "owner": "me", "expires": "2026-01-31"}
+    made = page(make_record([policy("one", "One")], [result("one", f"{STORE}/a", "fail", waiver=waived)]))
+    assert '<p id="fail">No result fails that is not waived.</p>' in made
+    assert '<p id="pass">No result passes.</p>' in made
+    assert ">Passes<" not in made
 
 
 def test_a_waived_failure_names_who_accepted_it_why_and_until_when(stock: Record) -> None:
@@ -304,7 +350,9 @@ def test_a_hostile_name_gets_a_quoted_command_or_none(hostile: Record) -> None:
 
 
 def test_small_runs_make_small_pages(make_record: MakeRecord) -> None:
-    assert len(page(make_record(stock_policies()[1:2], stock_results()[2:4])).encode()) <= 14 * 1024
+    framework = {**FRAMEWORKS[2], "controls": [{"id": "AC-4", "title": "Information Flow Enforcement"}]}
+    small = make_record(stock_policies()[1:2], stock_results()[2:4], frameworks=[framework])
+    assert len(page(small).encode()) <= 14 * 1024
     assert len(page(make_record([policy("one", "One")], many(300, "fail"))).encode()) <= 400 * 1024
 
 

@@ -6,6 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from lockdown import data, record
+from lockdown.policy.frameworks import as_recorded
+from lockdown.policy.load import load
 from lockdown.record import Record
 
 SCHEMA = json.loads((data.tree("reports") / "schemas" / "results-v1.json").read_text("utf-8"))
@@ -26,6 +28,14 @@ def test_the_schema_is_a_schema_and_names_the_version_that_records_carry() -> No
 
 def test_records_are_valid(stock: Record) -> None:
     VALIDATOR.validate(document(stock))
+
+
+def test_a_record_without_frameworks_is_valid_and_the_shipped_frameworks_are(stock: Record) -> None:
+    made = document(stock)
+    del made["run"]["frameworks"]
+    VALIDATOR.validate(made)
+    made["run"]["frameworks"] = as_recorded(load(translate=False).frameworks)
+    VALIDATOR.validate(made)
 
 
 def test_every_object_is_closed() -> None:
@@ -63,6 +73,10 @@ BREAKS: dict[str, Callable[[Json], object]] = {
     "a count missing": lambda made: made["policies"][0]["counts"].pop("waived"),
     "local time": lambda made: made["run"].update(startedAt="2026-01-02T03:04:05+01:00"),
     "a basis that nobody stands for": lambda made: made["policies"][0]["controls"][0].update(basis="unknown"),
+    "a control of a framework without title": lambda made: made["run"]["frameworks"][1]["controls"][0].pop("title"),
+    "a baseline that titles controls": lambda made: made["run"]["frameworks"][0]["controls"][0].update(title="x"),
+    "a framework that does not say whether it is whole": lambda made: made["run"]["frameworks"][0].pop("whole"),
+    "an optional control": lambda made: made["run"]["frameworks"][1]["controls"][0].update(implementation="optional"),
     "an outcome that does not exist": lambda made: made["run"].update(outcome="ok"),
     "a short digest": lambda made: made["run"]["policySet"].update(digest="abc"),
 }

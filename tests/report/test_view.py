@@ -46,6 +46,28 @@ def test_a_waived_failure_is_of_its_own_kind(stock: Record) -> None:
     assert "kv-pna-disabled" not in {row["policy"] for row in found.rows["fail"]}
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "standing"),
+    [
+        (["pass", "fail"], "fail"),
+        (["waived", "unknown"], "unknown"),
+        (["waived", "manual", "pass"], "waived"),
+        (["manual", "pass"], "manual"),
+        (["notApplicable", "pass"], "pass"),
+        (["notApplicable"], "notApplicable"),
+        ([], "notObserved"),
+    ],
+)
+def test_a_policy_stands_as_its_worst_result(verdicts: list[str], standing: str) -> None:
+    counts = {**counted(()), **dict.fromkeys(verdicts, 1)}
+    assert view.standing({"counts": counts}) == standing
+
+
+def test_a_policy_that_could_not_be_run_is_unknown_at_best() -> None:
+    assert view.standing({"counts": {**counted(()), "pass": 1}, "error": "no"}) == "unknown"
+    assert view.standing({"counts": {**counted(()), "fail": 1}, "error": "no"}) == "fail"
+
+
 def test_groups_come_by_severity_and_then_by_number(stock: Record) -> None:
     groups = view.groups(stock, view.survey(stock, limit=100), "fail")
     assert [group.policy["id"] for group in groups] == [
