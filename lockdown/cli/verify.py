@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lockdown.cli import visible
-from lockdown.errors import Exit, UsageError
+from lockdown.errors import Exit, ToolError, UsageError
 
 if TYPE_CHECKING:
     from lockdown.evidence.checks import Replayed
+    from lockdown.evidence.files import Files
     from lockdown.evidence.ledger import Check
     from lockdown.evidence.trust import TrustRoot
     from lockdown.evidence.verify import Verification
@@ -39,22 +41,21 @@ _LABORATORY = "This is a LABORATORY trust root: what it vouches for is not evide
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only what failed, and the outcome.")
 def command(run: Path, trust: Path | None, *, replay: bool, allow_partial: bool, as_json: bool, quiet: bool) -> Exit:
-    """Check that RUN is what a trusted key signed.
+    """Check that RUN, a directory or a bundle, is what a trusted key signed.
 
     Exits 0 if every check passed, 3 if something was changed, 4 if nobody who is trusted signed it (also without
     --trust), 6 if its time is not proven, 5 if it does not cover its scope.
     """
-    from lockdown.evidence.files import DirectoryFiles
     from lockdown.evidence.verify import verify
 
-    directory = _run_directory(run)
-    found = verify(
-        DirectoryFiles(directory),
-        _trust_root(trust, directory),
-        now=datetime.now(UTC),
-        allow_partial=allow_partial,
-        replay=(lambda: _again(directory)) if replay else None,
-    )
+    with _files(run) as files:
+        found = verify(
+            files,
+            _trust_root(trust, run),
+            now=datetime.now(UTC),
+            allow_partial=allow_partial,
+            replay=(lambda: _again(run, files)) if replay else None,
+        )
     if as_json:
         click.echo(json.dumps(_document(run, found), indent=2))
     else:
@@ -63,19 +64,32 @@ def command(run: Path, trust: Path | None, *, replay: bool, allow_partial: bool,
     return found.exit_code
 
 
-def _run_directory(run: Path) -> Path:
-    if not run.is_dir():
-        what = "is not a directory" if run.exists() else "does not exist"
-        raise UsageError(f"{run} {what}.", "Name a directory that lockdown audit wrote.")
-    return run.resolve()
+@contextmanager
+def _files(run: Path) -> Iterator[Files]:
+    from lockdown.evidence.archive import ArchiveFiles, is_archive
+    from lockdown.evidence.files import DirectoryFiles
+
+    if run.is_dir():
+        yield DirectoryFiles(run.resolve())
+        return
+    expected = "Name a directory that lockdown audit wrote, or a file that lockdown bundle wrote."
+    if not run.is_file():
+        raise UsageError(f"{run} {'is not a file' if run.exists() else 'does not exist'}.", expected)
+    try:
+        with run.open("rb", buffering=0) as file:
+            if not is_archive(file):
+                raise UsageError(f"{run} is not a bundle.", expected)
+            yield ArchiveFiles(file)
+    except OSError as error:
+        raise ToolError(f"{run} cannot be read: {error.strerror}.") from error
 
 
-def _trust_root(trust: Path | None, directory: Path) -> TrustRoot | None:
+def _trust_root(trust: Path | None, run: Path) -> TrustRoot | None:
     if trust is None:
         return None
     from lockdown.evidence.trust import load
 
-    if trust.resolve().is_relative_to(directory):
+    if run.is_dir() and trust.resolve().is_relative_to(run.resolve()):
         raise UsageError(
             f"The trust root {trust} lies in the run that it is to judge.",
             "Obtain it from the organisation that signs, apart from the run.",
@@ -83,10 +97,22 @@ def _trust_root(trust: Path | None, directory: Path) -> TrustRoot | None:
     return load(trust)
 
 
-def _again(directory: Path) -> Replayed:
+def _again(run: Path, files: Files) -> Replayed:
+    from shutil import copyfileobj
+    from tempfile import TemporaryDirectory
+
+    from lockdown.evidence.files import signed_names
     from lockdown.replay import replay
 
-    return replay(directory)
+    if run.is_dir():
+        return replay(run.resolve())
+    with TemporaryDirectory() as folder:
+        for name in signed_names(files.names()):
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with files.open(name) as source, path.open("xb") as target:
+                copyfileobj(source, target)
+        return replay(Path(folder))
 
 
 def _document(run: Path, found: Verification) -> dict[str, object]:

@@ -108,13 +108,22 @@ def plain_names(names: Iterable[str]) -> frozenset[str]:
 
     Raises:
         TamperedError: a name, other than SHA256SUMS and VERIFY.txt, has characters besides
-            ``a-z 0-9 . _ / -``, or an empty, ``.`` or ``..`` part.
+            ``a-z 0-9 . _ / -``, or an empty, ``.`` or ``..`` part; or two would be one on some disk.
     """
     found = frozenset(names)
     for name in sorted(found - {SUMS, BY_HAND}):
         if not _NAME.fullmatch(name) or not {"", ".", ".."}.isdisjoint(name.split("/")):
             raise TamperedError(f"The file name {name!a} is not one that a run can have (a-z 0-9 . _ - and / only).")
+    _refuse_colliding(found)
     return found
+
+
+def _refuse_colliding(names: frozenset[str]) -> None:
+    lower = {name.lower() for name in names}
+    for name in sorted(names):
+        folders = {"/".join(parts[:depth]) for parts in [name.lower().split("/")] for depth in range(1, len(parts))}
+        if folders & lower or (name in {SUMS, BY_HAND} and name.lower() in names):
+            raise TamperedError(f"The file name {name!a} is also that of another file or folder on some disks.")
 
 
 def signed_names(names: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lockdown import record
-from lockdown.evidence import es256, trust
+from lockdown.evidence import archive, es256, trust
 from lockdown.evidence.checks import policy_set_digest
 from lockdown.evidence.dsse import wrap
 from lockdown.evidence.files import MemoryFiles
@@ -155,6 +156,13 @@ def changed_root(original: trust.TrustRoot, **changes: Any) -> trust.TrustRoot:
 def check(contents: Mapping[str, bytes], accepted: trust.TrustRoot | None, **options: Any) -> Verification:
     """Verify a run held in memory."""
     return verify(MemoryFiles(contents), accepted, **{"now": NOW, **options})
+
+
+def archived(contents: Mapping[str, bytes]) -> bytes:
+    """The bundle of a run held in memory."""
+    made = io.BytesIO()
+    archive.write(MemoryFiles(contents), made)
+    return made.getvalue()
 
 
 def failures(found: Verification) -> list[str]:

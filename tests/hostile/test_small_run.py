@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lockdown import run
+from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
 from lockdown.evidence import keys, trust, verify
 from lockdown.evidence.files import MemoryFiles
@@ -90,6 +91,13 @@ def small_run(folder: Path) -> tuple[dict[str, bytes], trust.TrustRoot]:
 
 def vault(name: str) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/{name}"
+
+
+def test_it_is_handed_over_and_judged_again_from_the_bundle(tmp_path: Path) -> None:
+    small_run(tmp_path)
+    bundle, trusted = str(tmp_path / "bundle.zip"), str(tmp_path / "keys/trust-root.json")
+    assert lockdown(["bundle", str(tmp_path / "run"), "--out", bundle]) == Exit.OK
+    assert lockdown(["verify", bundle, "--trust", trusted, "--replay"]) == Exit.OK
 
 
 def test_every_byte_counts(tmp_path: Path) -> None:
