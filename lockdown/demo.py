@@ -22,8 +22,9 @@ from urllib.request import Request, urlopen
 from lockdown import config, run
 from lockdown.drift import Drift
 from lockdown.errors import Exit, ToolError
-from lockdown.evidence import keys, trust, verify
+from lockdown.evidence import keys, root_file, verify
 from lockdown.evidence.files import DirectoryFiles
+from lockdown.evidence.trust import TrustRoot
 from lockdown.evidence.verify import Verification
 from lockdown.record import Record
 from lockdown.replay import replay
@@ -99,7 +100,7 @@ def tell(teller: Teller, folder: Path = FOLDER) -> Told:
         teller.drifted(changed.drift)
 
     teller.chapter(5, "The evidence", "Signed, verified offline, and judged again from the snapshot it holds.")
-    root = trust.load(told.trust)
+    root = root_file.load(told.trust)
     teller.verified(_verify(told.drift, root, Exit.OK))
 
     teller.chapter(6, "One byte flipped", "The first letter of one verdict is changed in a copy of the evidence.")
@@ -166,7 +167,7 @@ def _wanted(sandbox: Sandbox, out: Path, key: str, baseline: Path | None = None)
     )
 
 
-def _verify(directory: Path, root: trust.TrustRoot, expected: Exit) -> Verification:
+def _verify(directory: Path, root: TrustRoot, expected: Exit) -> Verification:
     found = verify.verify(
         DirectoryFiles(directory.resolve()),
         root,

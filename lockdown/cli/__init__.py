@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "Make keys for signing runs in tests and laboratories.",
     "policies": "List, show, test and lint what must hold.",
     "sandbox": "Run a local Azure to try everything against.",
+    "trust": "Say whose signatures count: make, change and show a trust root.",
     "verify": "Check the evidence of a run, without Azure and without trust in us.",
     "waivers": "Write waiver entries for the failures of a run.",
 }

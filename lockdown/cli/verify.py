@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from lockdown.cli import visible
-from lockdown.errors import Exit, ToolError, UsageError
+from lockdown.errors import Exit, ToolError, UntrustedError, UsageError
 
 if TYPE_CHECKING:
     from lockdown.evidence.checks import Replayed
     from lockdown.evidence.files import Files
     from lockdown.evidence.ledger import Check
-    from lockdown.evidence.trust import TrustRoot
-    from lockdown.evidence.verify import Verification
+    from lockdown.evidence.verify import Trusted, Verification
 
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 _MEANING = {
@@ -36,11 +35,30 @@ _LABORATORY = "This is a LABORATORY trust root: what it vouches for is not evide
 @click.option(
     "--trust", metavar="FILE", type=click.Path(path_type=Path), help="The trust root; obtain it apart from RUN."
 )
+@click.option(
+    "--trust-fingerprint", metavar="HEX", help="The SHA-256 that the trust root must have (lockdown trust show)."
+)
+@click.option(
+    "--trust-state",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Remember here the newest trust root seen, and refuse an older one.",
+)
 @click.option("--replay", is_flag=True, help="Also judge the snapshot again and compare the results.")
 @click.option("--allow-partial", is_flag=True, help="Accept a run that could not read everything in its scope.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only what failed, and the outcome.")
-def command(run: Path, trust: Path | None, *, replay: bool, allow_partial: bool, as_json: bool, quiet: bool) -> Exit:
+def command(
+    run: Path,
+    trust: Path | None,
+    *,
+    trust_fingerprint: str | None,
+    trust_state: Path | None,
+    replay: bool,
+    allow_partial: bool,
+    as_json: bool,
+    quiet: bool,
+) -> Exit:
     """Check that RUN, a directory or a bundle, is what a trusted key signed.
 
     Exits 0 if every check passed, 3 if something was changed, 4 if nobody who is trusted signed it (also without
@@ -51,8 +69,9 @@ def command(run: Path, trust: Path | None, *, replay: bool, allow_partial: bool,
     with _files(run) as files:
         found = verify(
             files,
-            _trust_root(trust, run),
+            _trust_root(run, trust, trust_fingerprint, trust_state),
             now=datetime.now(UTC),
+            rollback_checked=trust_state is not None,
             allow_partial=allow_partial,
             replay=(lambda: _again(run, files)) if replay else None,
         )
@@ -84,17 +103,32 @@ def _files(run: Path) -> Iterator[Files]:
         raise ToolError(f"{run} cannot be read: {error.strerror}.") from error
 
 
-def _trust_root(trust: Path | None, run: Path) -> TrustRoot | None:
+def _trust_root(run: Path, trust: Path | None, fingerprint: str | None, state: Path | None) -> Trusted:
+    """Return whom to believe, or why nobody; what was seen is remembered in ``state``."""
     if trust is None:
+        if fingerprint or state:
+            raise UsageError("--trust-fingerprint and --trust-state are about a trust root.", "Name it with --trust.")
         return None
-    from lockdown.evidence.trust import load
+    from lockdown.evidence import root_file
+    from lockdown.evidence import state as states
 
-    if run.is_dir() and trust.resolve().is_relative_to(run.resolve()):
-        raise UsageError(
-            f"The trust root {trust} lies in the run that it is to judge.",
-            "Obtain it from the organisation that signs, apart from the run.",
-        )
-    return load(trust)
+    for path in (trust, *([state] if state else [])):
+        if run.is_dir() and path.resolve().is_relative_to(run.resolve()):
+            raise UsageError(
+                f"{path} lies in the run that it is to judge.",
+                "Obtain the trust root from the organisation that signs, apart from the run.",
+            )
+    remembered = states.load(state) if state else None
+    try:
+        found = root_file.read(trust)
+        found.check(fingerprint)
+        if state is not None:
+            seen = states.advance(remembered, found)
+            if seen != remembered:
+                states.save(state, seen)
+    except UntrustedError as error:
+        return error
+    return found.root
 
 
 def _again(run: Path, files: Files) -> Replayed:

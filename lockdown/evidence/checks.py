@@ -98,11 +98,12 @@ def structure(files: Files) -> tuple[frozenset[str], str]:
     return names, f"{len(names)} files, no link, no strange name, none missing"
 
 
-def trust_root(root: TrustRoot, now: datetime) -> tuple[TrustRoot, str]:
+def trust_root(rollback_checked: bool, root: TrustRoot, now: datetime) -> tuple[TrustRoot, str]:
     """Check that the trust root itself is still good."""
     root.check_current(now)
     kind = "a LABORATORY trust root" if root.lab else "a trust root"
-    return root, f"{kind}, version {root.version}, good until {root.expires}"
+    rollback = "none newer was seen" if rollback_checked else "not checked whether there is a newer one (--trust-state)"
+    return root, f"{kind}, version {root.version}, good until {root.expires}; {rollback}"
 
 
 def envelope(files: Files, name: str, names: frozenset[str]) -> tuple[Envelope, str]:

@@ -23,23 +23,45 @@ _KEY_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Envelope:
-    """What an envelope file holds. Nothing in it is proven until its signature is.
+class Signature:
+    """One signature of an envelope.
 
     Attributes:
-        payload: the signed bytes, an in-toto statement.
         key_id: the SHA-256 that the file claims for the signing key.
-        signature: DER.
+        value: DER.
+    """
+
+    key_id: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What an envelope file holds. Nothing in it is proven until its signatures are.
+
+    Attributes:
+        payload: the signed bytes.
+        signatures: at least one, in the order of key ids.
     """
 
     payload: bytes
-    key_id: str
-    signature: bytes
+    signatures: tuple[Signature, ...]
+    payload_type: str = PAYLOAD_TYPE
 
     @property
     def message(self) -> bytes:
-        """What the signature is over."""
-        return pae(PAYLOAD_TYPE, self.payload)
+        """What the signatures are over."""
+        return pae(self.payload_type, self.payload)
+
+    @property
+    def key_id(self) -> str:
+        """The key that the first signature names; the envelopes of a run have no other."""
+        return self.signatures[0].key_id
+
+    @property
+    def signature(self) -> bytes:
+        """The first signature."""
+        return self.signatures[0].value
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -50,43 +72,56 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 
 def wrap(payload: bytes, signer: Signer) -> bytes:
     """Return the envelope file for an in-toto statement signed by ``signer``."""
-    signature = signer.sign(pae(PAYLOAD_TYPE, payload))
-    return _written(Envelope(payload, signer.key_id, signature))
+    return written(Envelope(payload, (Signature(signer.key_id, signer.sign(pae(PAYLOAD_TYPE, payload))),)))
 
 
-def parse(data: bytes, *, name: str) -> Envelope:
-    """Return the envelope in a file; its signature is not checked here.
+def parse(data: bytes, *, name: str, payload_type: str = PAYLOAD_TYPE, most: int = 1) -> Envelope:
+    """Return the envelope in a file; its signatures are not checked here.
+
+    Args:
+        data: the file.
+        name: what messages call it.
+        payload_type: the only one that is accepted.
+        most: how many signatures it may have.
 
     Raises:
-        TamperedError: the file differs in any byte from what ``wrap`` writes for the same content.
+        TamperedError: the file differs in any byte from what ``written`` makes of the same content.
     """
     value = strict.loads(data, name=name)
     outer = _fields(value, {"payload", "payloadType", "signatures"}, name)
-    if outer["payloadType"] != PAYLOAD_TYPE:
-        raise TamperedError(f"{name} has another payload type than {PAYLOAD_TYPE}.")
-    if not isinstance(outer["signatures"], list) or len(outer["signatures"]) != 1:
-        raise TamperedError(f"{name} does not have exactly one signature.")
-    inner = _fields(outer["signatures"][0], {"keyid", "sig"}, name)
-    if not isinstance(inner["keyid"], str) or not _KEY_ID.fullmatch(inner["keyid"]):
-        raise TamperedError(f"{name} has a key id that is not the SHA-256 of a key.")
-    envelope = Envelope(_decoded(outer["payload"], name), inner["keyid"], _decoded(inner["sig"], name))
-    if _written(envelope) != data:
+    if outer["payloadType"] != payload_type:
+        raise TamperedError(f"{name} has another payload type than {payload_type}.")
+    listed = outer["signatures"]
+    if not isinstance(listed, list) or not 1 <= len(listed) <= most:
+        expected = "exactly one signature" if most == 1 else f"one to {most} signatures"
+        raise TamperedError(f"{name} does not have {expected}.")
+    signatures = tuple(_signature(entry, name) for entry in listed)
+    ids = [signature.key_id for signature in signatures]
+    if sorted(set(ids)) != ids:
+        raise TamperedError(f"{name} has two signatures by one key, or not in the order of key ids.")
+    envelope = Envelope(_decoded(outer["payload"], name), signatures, payload_type)
+    if written(envelope) != data:
         raise TamperedError(f"{name} is not in the one serialisation that lockdown writes.")
     return envelope
 
 
-def _written(envelope: Envelope) -> bytes:
-    signature = {"keyid": envelope.key_id, "sig": base64.b64encode(envelope.signature).decode()}
+def written(envelope: Envelope) -> bytes:
+    """Return the file for an envelope."""
+    signatures = [
+        {"keyid": signature.key_id, "sig": base64.b64encode(signature.value).decode()}
+        for signature in envelope.signatures
+    ]
+    payload = base64.b64encode(envelope.payload).decode()
     return (
-        strict.canonical(
-            {
-                "payload": base64.b64encode(envelope.payload).decode(),
-                "payloadType": PAYLOAD_TYPE,
-                "signatures": [signature],
-            }
-        )
-        + b"\n"
+        strict.canonical({"payload": payload, "payloadType": envelope.payload_type, "signatures": signatures}) + b"\n"
     )
+
+
+def _signature(entry: object, name: str) -> Signature:
+    inner = _fields(entry, {"keyid", "sig"}, name)
+    if not isinstance(inner["keyid"], str) or not _KEY_ID.fullmatch(inner["keyid"]):
+        raise TamperedError(f"{name} has a key id that is not the SHA-256 of a key.")
+    return Signature(inner["keyid"], _decoded(inner["sig"], name))
 
 
 def _fields(value: object, names: set[str], name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -29,7 +29,7 @@ def public_key(pem: str) -> ec.EllipticCurvePublicKey:
     """
     try:
         key = serialization.load_pem_public_key(pem.encode())
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise ValueError("it is not a public key in PEM form") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ValueError("it is not a P-256 key (ES256)")  # noqa: TRY004 - the text is wrong, not its type
@@ -40,6 +40,12 @@ def key_id(key: ec.EllipticCurvePublicKey) -> str:
     """Return the SHA-256 of the SubjectPublicKeyInfo DER, in hex: what people compare and envelopes name."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
+
+
+def public_pem(key: ec.EllipticCurvePublicKey) -> str:
+    """Return the SubjectPublicKeyInfo PEM of a key."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(serialization.Encoding.PEM, form).decode("ascii")
 
 
 def sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:

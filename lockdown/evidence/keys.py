@@ -32,6 +32,10 @@ class Signer(Protocol):
         """The SHA-256 of the public key's SubjectPublicKeyInfo DER, in hex."""
 
     @property
+    def public_pem(self) -> str:
+        """The public key, SubjectPublicKeyInfo PEM."""
+
+    @property
     def location(self) -> Path | None:
         """The file that the private key lies in; None for a key that never leaves a service."""
 
@@ -46,6 +50,11 @@ class FileSigner:
     location: Path
     key_id: str
     _key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @property
+    def public_pem(self) -> str:
+        """The public key, SubjectPublicKeyInfo PEM."""
+        return es256.public_pem(self._key.public_key())
 
     def sign(self, data: bytes) -> bytes:
         """Return a signature over ``data``: strict DER, low s."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import load_pem_x509_certificate
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from lockdown import strict
-from lockdown.errors import TamperedError, UntrustedError, UsageError
+from lockdown.errors import TamperedError, UntrustedError
 from lockdown.evidence import es256
 from lockdown.evidence.dsse import Envelope
 from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE, AuditRun
@@ -30,7 +32,7 @@ MICROSOFT_HOSTS = (
 
 LIFETIME = timedelta(days=365)
 ANY_HOST = "*"
-_MAX_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 class _Strict(BaseModel):
@@ -62,17 +64,78 @@ class TrustedKey(_Strict):
         return self
 
 
+class RootKey(_Strict):
+    """A public key that signs trust roots, and never a run."""
+
+    keyid: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the SubjectPublicKeyInfo DER.")
+    algorithm: Literal["ES256"]
+    pem: str = Field(description="The public key, SubjectPublicKeyInfo PEM.")
+
+    @model_validator(mode="after")
+    def _named_by_its_digest(self) -> Self:
+        if es256.key_id(es256.public_key(self.pem)) != self.keyid:
+            raise ValueError("keyid is not the SHA-256 of the key in pem")
+        return self
+
+
+class RootKeys(_Strict):
+    """Who may change a trust root."""
+
+    threshold: int = Field(ge=1, description="How many of the keys must sign.")
+    keys: tuple[RootKey, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if len({key.keyid for key in self.keys}) != len(self.keys):
+            raise ValueError("a key is listed twice")
+        if self.threshold > len(self.keys):
+            raise ValueError("the threshold is higher than the number of keys")
+        return self
+
+    def signers(self, envelope: Envelope) -> frozenset[str]:
+        """Return the ids of those keys that signed an envelope."""
+        pems = {key.keyid: key.pem for key in self.keys}
+        return frozenset(
+            signature.key_id
+            for signature in envelope.signatures
+            if signature.key_id in pems
+            and es256.verify(es256.public_key(pems[signature.key_id]), envelope.message, signature.value)
+        )
+
+
+class Tsa(_Strict):
+    """A time-stamping authority (RFC 3161), pinned by more than who certified it."""
+
+    roots: tuple[str, ...] = Field(min_length=1, description="Certificates that its chain may end in, PEM.")
+    certificate: str | None = Field(default=None, description="Its own certificate, PEM.")
+    subject: str | None = Field(default=None, min_length=1, description="The name in its certificate, as RFC 4514.")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.certificate is None and self.subject is None:
+            raise ValueError("a time-stamping authority is pinned by its certificate or its subject")
+        for pem in (*self.roots, *([self.certificate] if self.certificate else [])):
+            try:
+                load_pem_x509_certificate(pem.encode())
+            except (ValueError, UnsupportedAlgorithm) as error:
+                raise ValueError("it is not a certificate in PEM form") from error
+        return self
+
+
 class TrustRoot(_Strict):
     """What a verifier accepts."""
 
     version: int = Field(ge=1)
     expires: Stamp
     lab: bool = Field(description="For a laboratory: its word is not evidence of a real environment.")
-    threshold: Literal[1]
+    root: RootKeys | None = Field(default=None, description="Who signs trust roots; absent only in a laboratory's.")
+    threshold: Literal[1] = Field(description="How many trusted keys must have signed a run.")
     keys: tuple[TrustedKey, ...] = Field(min_length=1)
     sources: tuple[Source, ...] = Field(min_length=1)
     hosts: tuple[str, ...] = Field(description="Exact host names, with port where it is not 443; * only in a lab root.")
     predicate_types: tuple[str, ...] = Field(min_length=1)
+    tsa: tuple[Tsa, ...] = Field(default=(), description="Whose timestamps count.")
+    max_age_hours: int | None = Field(default=None, ge=1, description="How old a run may be when it is verified.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -80,6 +143,8 @@ class TrustRoot(_Strict):
             raise ValueError("only a laboratory trust root may allow any host")
         if len({key.keyid for key in self.keys}) != len(self.keys):
             raise ValueError("a key is listed twice")
+        if self.root and {key.keyid for key in self.root.keys} & {key.keyid for key in self.keys}:
+            raise ValueError("a key that signs trust roots must not sign runs")
         return self
 
     def check_current(self, now: datetime) -> None:
@@ -120,29 +185,14 @@ class TrustRoot(_Strict):
                 raise UntrustedError(f"The run asked {host}, which is not a host that the trust root allows.")
 
 
-def load(path: Path) -> TrustRoot:
-    """Return the trust root in a file.
-
-    Raises:
-        UsageError: the file cannot be read.
-        UntrustedError: it is not a trust root, or contradicts itself.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"The trust root {path} cannot be read: {error.strerror}.", "Check --trust.") from error
-    return parse(data, name=str(path))
-
-
 def parse(data: bytes, *, name: str) -> TrustRoot:
-    """Return the trust root in ``data``.
+    """Return the trust root in a document; who signed it is not checked here.
 
     Raises:
         UntrustedError: it is not a trust root, or contradicts itself; the message names ``name`` and the field.
     """
     try:
-        value = strict.loads(data, name=name, max_bytes=_MAX_BYTES)
+        value = strict.loads(data, name=name, max_bytes=MAX_BYTES)
         return TrustRoot.model_validate_json(strict.canonical(value))
     except TamperedError as error:
         raise UntrustedError(error.message, "Obtain the trust root again.") from error
@@ -180,8 +230,14 @@ def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
 
 
 def written(root: TrustRoot) -> bytes:
-    """Return the file for a trust root, indented for people."""
-    return (root.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n").encode()
+    """Return the file for an unsigned trust root, indented for people."""
+    return (json.dumps(plain(root), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def plain(root: TrustRoot) -> dict[str, Any]:
+    """Return a trust root as JSON values, without what it does not use."""
+    found = root.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {key: value for key, value in found.items() if value != [] or key != "tsa"}
 
 
 def _signed(key: TrustedKey, envelope: Envelope) -> bool:

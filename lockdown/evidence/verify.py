@@ -21,6 +21,9 @@ from lockdown.evidence.ledger import Check, Ledger
 if TYPE_CHECKING:
     from lockdown.evidence.trust import TrustRoot
 
+    Trusted = TrustRoot | UntrustedError | None
+    """A trust root, why the one that was given does not count, or none."""
+
 _WHAT = {RUN: "run", BUNDLE: "bundle"}
 
 
@@ -45,9 +48,10 @@ class Verification:
 
 def verify(
     files: Files,
-    trust: TrustRoot | None,
+    trust: Trusted,
     *,
     now: datetime,
+    rollback_checked: bool = False,
     allow_partial: bool = False,
     replay: Callable[[], Replayed] | None = None,
 ) -> Verification:
@@ -55,8 +59,10 @@ def verify(
 
     Args:
         files: the run.
-        trust: whom to believe; without it the run can be found intact and no more.
+        trust: whom to believe, or why the trust root that was given does not count; without one the run can be found
+            intact and no more.
         now: the verifier's clock.
+        rollback_checked: whether ``trust`` was compared with what was seen before.
         allow_partial: accept a run that says that it could not read everything.
         replay: judges the snapshot again; called only for a run that is intact.
 
@@ -66,7 +72,7 @@ def verify(
     """
     ledger = Ledger()
     names = ledger.attempt("structure", checks.structure, files)
-    root = _trust_root(ledger, trust, now)
+    root = _trust_root(ledger, trust, now, rollback_checked)
     run = _signed(ledger, files, RUN, names, root, now)
     bundle = _signed(ledger, files, BUNDLE, names, root, now)
     listed = ledger.attempt("digests", checks.digests, files, names)
@@ -82,17 +88,19 @@ def verify(
     return Verification(
         checks=tuple(ledger.checks),
         exit_code=ledger.exit_code,
-        lab=trust is not None and trust.lab,
+        lab=root is not None and root.lab,
         run=claim,
         key_id=run.key_id if run else None,
     )
 
 
-def _trust_root(ledger: Ledger, trust: TrustRoot | None, now: datetime) -> TrustRoot | None:
+def _trust_root(ledger: Ledger, trust: Trusted, now: datetime, rollback_checked: bool) -> TrustRoot | None:
     if trust is None:
-        ledger.fail("trust root", UntrustedError("none was given, so nothing says whose signature counts"))
+        trust = UntrustedError("none was given, so nothing says whose signature counts")
+    if isinstance(trust, UntrustedError):
+        ledger.fail("trust root", trust)
         return None
-    return ledger.attempt("trust root", checks.trust_root, trust, now)
+    return ledger.attempt("trust root", partial(checks.trust_root, rollback_checked), trust, now)
 
 
 def _signed(

@@ -10,11 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lockdown import record
-from lockdown.evidence import archive, es256, trust
+from lockdown.evidence import archive, es256, root_edit, root_file, trust
 from lockdown.evidence.checks import policy_set_digest
 from lockdown.evidence.dsse import wrap
 from lockdown.evidence.files import MemoryFiles
@@ -133,13 +132,18 @@ def signer(key: ec.EllipticCurvePrivateKey | None = None) -> FileSigner:
 
 
 def public_pem(of: FileSigner) -> str:
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return of._key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+    return of.public_pem
 
 
 def root(of: FileSigner, *, lab: bool = False, now: datetime = MADE) -> trust.TrustRoot:
     """A first trust root for the key of ``of``."""
     return trust.new_root(public_pem(of), lab=lab, now=now)
+
+
+def signed_root(of: trust.TrustRoot, *by: FileSigner, threshold: int = 1) -> bytes:
+    """The file of a trust root that ``by`` may change, signed by all of them."""
+    keys = root_edit.root_keys(by, threshold)
+    return root_file.signed(of.model_copy(update={"root": keys}), by)
 
 
 def changed_root(original: trust.TrustRoot, **changes: Any) -> trust.TrustRoot:

@@ -18,8 +18,7 @@ from lockdown.evidence.bundle import bundle
 from lockdown.evidence.files import RUN, MemoryFiles
 from lockdown.evidence.keys import FileSigner
 from lockdown.evidence.seal import seal
-from lockdown.evidence.trust import written
-from tests.evidence.handmade import archived, memory, payload, root, write_run
+from tests.evidence.handmade import archived, memory, payload, root, signed_root, signer, write_run
 
 Captured = pytest.CaptureFixture[str]
 
@@ -58,7 +57,7 @@ def test_into_a_folder_it_has_a_name_of_its_own(sealed: Path, tmp_path: Path) ->
 
 def test_it_verifies_as_it_is(sealed: Path, tmp_path: Path, key: FileSigner, capsys: Captured) -> None:
     trust_file = tmp_path / "trust-root.json"
-    trust_file.write_bytes(written(root(key)))
+    trust_file.write_bytes(signed_root(root(key), signer()))
     assert lockdown(["bundle", str(sealed), "--out", str(tmp_path / "b.zip"), "--json"]) == Exit.OK
     told = json.loads(capsys.readouterr().out)
     assert told["sha256"] == sha256((tmp_path / "b.zip").read_bytes()).hexdigest()

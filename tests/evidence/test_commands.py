@@ -13,8 +13,7 @@ from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
 from lockdown.evidence.keys import FileSigner, load_signer
 from lockdown.evidence.seal import seal, sign_run
-from lockdown.evidence.trust import written
-from tests.evidence.handmade import LOCAL_CLOUD, root, signer, write_run
+from tests.evidence.handmade import LOCAL_CLOUD, root, signed_root, signer, write_run
 
 Captured = pytest.CaptureFixture[str]
 
@@ -22,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 @pytest.fixture
 def trust_file(tmp_path: Path, key: FileSigner) -> Path:
     path = tmp_path / "trust-root.json"
-    path.write_bytes(written(root(key)))
+    path.write_bytes(signed_root(root(key), signer()))
     return path
 
 
@@ -137,7 +136,7 @@ def test_what_is_no_run_is_wrong_usage(tmp_path: Path, trust_file: Path, place: 
 
 
 def test_a_trust_root_inside_the_run_is_refused(sealed: Path, key: FileSigner, capsys: Captured) -> None:
-    (sealed / "inputs/trust-root.json").write_bytes(written(root(key)))
+    (sealed / "inputs/trust-root.json").write_bytes(signed_root(root(key), signer()))
     assert verify(sealed, trust=sealed / "inputs/trust-root.json") == Exit.USAGE
     assert "lies in the run that it is to judge" in capsys.readouterr().err
 
@@ -155,7 +154,7 @@ def test_a_link_to_a_run_may_be_named(sealed: Path, trust_file: Path) -> None:
 
 def test_another_key_is_not_trusted(sealed: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
-    other.write_bytes(written(root(signer())))
+    other.write_bytes(signed_root(root(signer()), signer()))
     assert verify(sealed, trust=other) == Exit.UNTRUSTED
 
 

@@ -27,6 +27,7 @@ def test_every_field_is_described(name: str) -> None:
 
 
 def test_the_commands_are_those_of_verify_txt() -> None:
-    block = PAGE.read_text().split("```sh\n")[1].split("```")[0]
+    section = PAGE.read_text().split("\n## Checking by hand\n")[1]
+    block = section.split("```sh\n")[1].split("```")[0]
     commands = [re.sub(r"\s+# .*", "", line).strip() for line in block.splitlines() if line]
     assert [line for line in commands if f"  {line}" not in SIGNED] == []

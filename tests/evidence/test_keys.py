@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lockdown.errors import ToolError, UsageError
-from lockdown.evidence import es256, trust
+from lockdown.evidence import es256, root_file
 from lockdown.evidence.keys import generate, load_signer
 from lockdown.evidence.seal import seal, sign_run
 from lockdown.model import Source
@@ -30,7 +30,7 @@ def test_it_makes_three_files_of_one_key(made: Path) -> None:
     assert sorted(path.name for path in made.iterdir()) == ["private.pem", "public.pem", "trust-root.json"]
     assert es256.verify(public, b"data", signer.sign(b"data"))
     assert signer.key_id == es256.key_id(public)
-    assert [key.keyid for key in trust.load(made / "trust-root.json").keys] == [signer.key_id]
+    assert [key.keyid for key in root_file.load(made / "trust-root.json").keys] == [signer.key_id]
 
 
 def test_openssl_reads_the_key_and_agrees_on_its_id(made: Path) -> None:
@@ -55,7 +55,7 @@ def test_nobody_else_can_ever_read_the_private_key(tmp_path: Path) -> None:
 
 
 def test_the_trust_root_is_a_laboratorys(made: Path) -> None:
-    root = trust.load(made / "trust-root.json")
+    root = root_file.load(made / "trust-root.json")
     assert (root.lab, root.sources, root.hosts) == (True, tuple(Source), ("*",))
     root.check_current(datetime.now(UTC))
 

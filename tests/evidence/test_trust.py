@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockdown.errors import UntrustedError, UsageError
-from lockdown.evidence import trust
+from lockdown.evidence import root_file, trust
 from lockdown.evidence.keys import FileSigner
 from lockdown.evidence.predicate import AuditRun, from_run
 from lockdown.evidence.times import stamp
@@ -56,8 +56,8 @@ def test_a_laboratorys_allows_every_source_and_host(key: FileSigner) -> None:
 
 
 def test_it_is_written_and_read_back(key: FileSigner, tmp_path: Path) -> None:
-    (tmp_path / "trust-root.json").write_bytes(trust.written(root(key)))
-    assert trust.load(tmp_path / "trust-root.json") == root(key)
+    (tmp_path / "trust-root.json").write_bytes(trust.written(root(key, lab=True)))
+    assert root_file.load(tmp_path / "trust-root.json") == root(key, lab=True)
 
 
 def test_it_expires(key: FileSigner) -> None:
@@ -104,12 +104,12 @@ def test_a_key_listed_twice_is_refused(key: FileSigner) -> None:
 def test_broken_files_are_not_trust_roots(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "trust-root.json").write_bytes(data)
     with pytest.raises(UntrustedError, match=r"trust-root\.json"):
-        trust.load(tmp_path / "trust-root.json")
+        root_file.load(tmp_path / "trust-root.json")
 
 
 def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
-        trust.load(tmp_path / "nothing.json")
+        root_file.load(tmp_path / "nothing.json")
 
 
 def test_two_keys_are_both_accepted(key: FileSigner) -> None:

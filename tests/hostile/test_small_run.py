@@ -9,7 +9,7 @@ from pathlib import Path
 from lockdown import run
 from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
-from lockdown.evidence import keys, trust, verify
+from lockdown.evidence import keys, root_file, trust, verify
 from lockdown.evidence.files import MemoryFiles
 
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
@@ -86,7 +86,7 @@ def small_run(folder: Path) -> tuple[dict[str, bytes], trust.TrustRoot]:
     )
     run.audit(wanted, Quiet())
     files = {str(p.relative_to(folder / "run")): p.read_bytes() for p in (folder / "run").rglob("*") if p.is_file()}
-    return files, trust.load(folder / "keys/trust-root.json")
+    return files, root_file.load(folder / "keys/trust-root.json")
 
 
 def vault(name: str) -> str:

@@ -1,0 +1,96 @@
+"""What a verifier remembers between two runs of it, so that an older trust root is noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from lockdown import strict
+from lockdown.errors import TamperedError, UntrustedError, UsageError
+from lockdown.evidence.files import write_whole
+from lockdown.evidence.root_file import RootFile
+from lockdown.evidence.trust import RootKeys
+
+SCHEMA: Literal["urn:coa-lockdown:trust-state:v1"] = "urn:coa-lockdown:trust-state:v1"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class SeenRoot(_Strict):
+    """The highest version of a trust root that was seen."""
+
+    version: int = Field(ge=1)
+    fingerprint: str = Field(pattern="^[0-9a-f]{64}$")
+    root: RootKeys | None = None
+
+
+class State(_Strict):
+    """What is remembered."""
+
+    schema_: Literal["urn:coa-lockdown:trust-state:v1"] = Field(default=SCHEMA, alias="schema")
+    trust_root: SeenRoot
+
+
+def load(path: Path) -> State | None:
+    """Return what is remembered; None if there is no such file yet.
+
+    Raises:
+        UsageError: the file cannot be read, or is another.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", "Check --trust-state.") from error
+    try:
+        return State.model_validate_json(strict.canonical(strict.loads(data, name=str(path))))
+    except (TamperedError, ValidationError) as error:
+        raise UsageError(
+            f"{path} is not what lockdown remembered of trust roots.",
+            "Check --trust-state; do not remove the file lightly.",
+        ) from error
+
+
+def save(path: Path, state: State) -> None:
+    """Write what is remembered.
+
+    Raises:
+        ToolError: it cannot be written.
+    """
+    value = state.model_dump(mode="json", by_alias=True, exclude_none=True)
+    write_whole(path, strict.canonical(value) + b"\n")
+
+
+def advance(state: State | None, found: RootFile) -> State:
+    """Return what to remember once ``found`` was accepted.
+
+    Raises:
+        UntrustedError: it is older than what was seen, another of the same version, or a newer one that those who
+            could change the remembered one did not sign.
+    """
+    now = SeenRoot(version=found.root.version, fingerprint=found.fingerprint, root=found.root.root)
+    if state is None:
+        return State(trust_root=now)
+    seen = state.trust_root
+    if now.version < seen.version:
+        raise UntrustedError(
+            f"The trust root is version {now.version}, and version {seen.version} was seen before: it was rolled back.",
+            "Obtain the newest one.",
+        )
+    if now.version == seen.version:
+        if now.fingerprint != seen.fingerprint:
+            raise UntrustedError(f"Another trust root of version {now.version} was seen before.")
+        return state
+    if seen.root is None or found.envelope is None or found.missing(seen.root):
+        raise UntrustedError(
+            f"Those who could change version {seen.version} of the trust root, seen before, did not sign version "
+            f"{now.version}.",
+            "If there are versions between the two, verify with each of them in turn.",
+        )
+    return State(trust_root=now)
