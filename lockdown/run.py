@@ -111,7 +111,7 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
     policies = policy_load.load(wanted.policies, alone=not wanted.shipped_too)
     if wanted.policies:
         _refuse_misread(policies)
-    signer = keys.load_signer(wanted.key) if wanted.key else None
+    signer = keys.load_signer(wanted.key, cloud=wanted.cloud, authority=wanted.authority) if wanted.key else None
     baseline = _baseline(wanted.baseline) if wanted.baseline else None
     started = _now()
     out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"

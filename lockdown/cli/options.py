@@ -91,7 +91,7 @@ def scope(command: Command) -> Command:
                 metavar="DIR",
                 help="The run directory to make. Default: lockdown-runs/<time>-<scope>.",
             ),
-            click.option("--key", metavar="URI", help="Sign with this key, such as file:keys/private.pem."),
+            click.option("--key", metavar="URI", help="Sign with this key: azurekv:<versioned key id> or file:<PEM>."),
             click.option(
                 "--fail-on",
                 type=click.Choice([s.value for s in Severity]),

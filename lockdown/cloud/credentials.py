@@ -1,19 +1,33 @@
-"""Who asks: a credential of the person or job that runs lockdown, for the authority of the chosen cloud."""
+"""Who asks: a credential of the person or job that runs lockdown, for the authority of the chosen cloud.
+
+Whoever reads an environment need not be whoever signs what was found: with LOCKDOWN_SIGNING_CLIENT_ID set, keys are
+used, and evidence is stored, by an identity of their own.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.identity import DefaultAzureCredential
+from azure.identity import (
+    ClientSecretCredential,
+    DefaultAzureCredential,
+    ManagedIdentityCredential,
+    WorkloadIdentityCredential,
+)
 
-from lockdown.errors import ToolError
+from lockdown.errors import ToolError, UsageError
 from lockdown.model import Cloud
 
 _NEXT = "Run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or use workload identity)."
+SIGNING = "LOCKDOWN_SIGNING_"
+SIGNING_NEXT = f"{_NEXT} For an identity that only signs: {SIGNING}CLIENT_ID."
+_SIGNING_NAMES = ("TENANT_ID", "CLIENT_SECRET", "FEDERATED_TOKEN_FILE")
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,42 @@ def credential(cloud: Cloud) -> TokenCredential:
     if cloud.discovered:
         return DefaultAzureCredential(authority=cloud.authority, disable_instance_discovery=True)
     return DefaultAzureCredential(authority=cloud.authority)
+
+
+def signing_credential(cloud: Cloud, environment: Mapping[str, str] = os.environ) -> TokenCredential:
+    """Return the credential that uses keys and stores evidence: that of the audit, or the signing identity's own.
+
+    LOCKDOWN_SIGNING_CLIENT_ID names that identity. With LOCKDOWN_SIGNING_CLIENT_SECRET it is an application with a
+    secret, with LOCKDOWN_SIGNING_FEDERATED_TOKEN_FILE a workload identity (both with LOCKDOWN_SIGNING_TENANT_ID, or
+    else AZURE_TENANT_ID), with neither a user-assigned managed identity of this machine.
+
+    Raises:
+        UsageError: one of these is set and what belongs to it is not.
+    """
+    client = environment.get(f"{SIGNING}CLIENT_ID", "")
+    tenant, secret, token_file = (environment.get(SIGNING + name, "") for name in _SIGNING_NAMES)
+    if not client:
+        if tenant or secret or token_file:
+            raise UsageError(f"{SIGNING}CLIENT_ID is not set, but another {SIGNING}... variable is.", "Set it too.")
+        return credential(cloud)
+    tenant = tenant or environment.get("AZURE_TENANT_ID", "")
+    if (secret or token_file) and not tenant:
+        raise UsageError(f"{SIGNING}TENANT_ID is not set, and neither is AZURE_TENANT_ID.", "Set one of them.")
+    if secret and token_file:
+        raise UsageError(f"{SIGNING}CLIENT_SECRET and {SIGNING}FEDERATED_TOKEN_FILE are both set.", "Set one of them.")
+    if secret:
+        return ClientSecretCredential(
+            tenant, client, secret, authority=cloud.authority, disable_instance_discovery=cloud.discovered
+        )
+    if token_file:
+        return WorkloadIdentityCredential(
+            tenant_id=tenant,
+            client_id=client,
+            token_file_path=token_file,
+            authority=cloud.authority,
+            disable_instance_discovery=cloud.discovered,
+        )
+    return ManagedIdentityCredential(client_id=client)
 
 
 def scope(cloud: Cloud) -> str:

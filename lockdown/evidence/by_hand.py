@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lockdown.evidence.algorithms import Algorithm
+
 SIGNED = """\
 This is a sealed run of lockdown. To check it without lockdown, you need jq, base64, openssl, sha256sum, a POSIX shell,
 and the signer's public key, obtained from the signer's organisation and never together with this run.
@@ -45,6 +47,16 @@ Set KEY to the file of that key, and run the rest from the directory that holds 
 These commands prove that nothing changed since somebody with that key signed it. Whether to believe the signer, and
 when it was signed, they do not prove: the times are the signer's own claim.
 """
+
+_PSS = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 "
+
+
+def signed(algorithm: Algorithm) -> str:
+    """Return the text for a run that was signed by a key of ``algorithm``."""
+    if algorithm == "ES256":
+        return SIGNED
+    return SIGNED.replace("openssl dgst -sha256 ", f"openssl dgst -sha256 {_PSS}")
+
 
 UNSIGNED = """\
 This is a run of lockdown that nobody signed. Anybody can have changed it together with its digests, so it is no

@@ -1,13 +1,14 @@
 """Signing keys by URI, and the making of a first key for a laboratory.
 
 A key in a file is for tests and laboratories: whoever can read the file can sign. Keys for real evidence belong in a
-service that signs and never hands them out.
+service that signs and never hands them out: Azure Key Vault or Managed HSM (``vault_signer``).
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,14 +19,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lockdown.errors import ToolError, UsageError
-from lockdown.evidence import es256, files, trust
+from lockdown.evidence import es256, files, trust, vault_signer
+from lockdown.evidence.algorithms import Algorithm
 
 PRIVATE, PUBLIC, TRUST_ROOT = "private.pem", "public.pem", "trust-root.json"
 _MAX_BYTES = 16 * 1024
 
 
 class Signer(Protocol):
-    """Something that signs with one ES256 key."""
+    """Something that signs with one key."""
 
     @property
     def key_id(self) -> str:
@@ -36,11 +38,15 @@ class Signer(Protocol):
         """The public key, SubjectPublicKeyInfo PEM."""
 
     @property
+    def algorithm(self) -> Algorithm:
+        """How it signs. It belongs to the key."""
+
+    @property
     def location(self) -> Path | None:
         """The file that the private key lies in; None for a key that never leaves a service."""
 
     def sign(self, data: bytes) -> bytes:
-        """Return a signature over ``data``: strict DER, low s."""
+        """Return a signature over ``data``: strict DER and low s for ES256."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +62,24 @@ class FileSigner:
         """The public key, SubjectPublicKeyInfo PEM."""
         return es256.public_pem(self._key.public_key())
 
+    @property
+    def algorithm(self) -> Algorithm:
+        """A key in a file is a P-256 key."""
+        return "ES256"
+
     def sign(self, data: bytes) -> bytes:
         """Return a signature over ``data``: strict DER, low s."""
         return es256.sign(self._key, data)
 
 
-def load_signer(uri: str) -> Signer:
-    """Return the signer that a key URI names: ``file:DIR/private.pem``.
+def load_signer(uri: str, *, cloud: str | None = None, authority: str | None = None) -> Signer:
+    """Return the signer that a key URI names: ``file:DIR/private.pem``, ``azurekv:https://HOST/keys/NAME/VERSION``.
+
+    ``cloud`` and ``authority`` are those of the audit; a vault of Microsoft's needs neither.
 
     Raises:
-        UsageError: the scheme is unknown; the file is missing, is readable by others, or holds no P-256 key.
+        UsageError: the scheme is unknown; the key is missing, unusable or, if a file, readable by others.
+        ToolError: a service with the key cannot be used: no credential, no right, no answer.
     """
     scheme, colon, rest = uri.partition(":")
     load = _SCHEMES.get(scheme) if colon else None
@@ -73,9 +87,9 @@ def load_signer(uri: str) -> Signer:
         known = ", ".join(f"{name}:" for name in _SCHEMES)
         raise UsageError(
             f"The key {uri!a} is not a key URI of a known scheme.",
-            f"Supported: {known} For example file:keys/private.pem.",
+            f"Supported: {known}. For example file:keys/private.pem.",
         )
-    return load(rest)
+    return load(rest, cloud, authority)
 
 
 def generate(directory: Path) -> None:
@@ -122,7 +136,7 @@ def refuse_inside(signer: Signer, directory: Path) -> None:
         )
 
 
-def _from_file(path_text: str) -> Signer:
+def _from_file(path_text: str, _cloud: str | None, _authority: str | None) -> Signer:
     path = Path(path_text)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -144,7 +158,10 @@ def _from_file(path_text: str) -> Signer:
     return FileSigner(path, es256.key_id(key.public_key()), key)
 
 
-_SCHEMES = {"file": _from_file}
+_SCHEMES: Mapping[str, Callable[[str, str | None, str | None], Signer]] = {
+    "file": _from_file,
+    "azurekv": vault_signer.open_signer,
+}
 
 
 def _refuse_run(directory: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lockdown.errors import UntrustedError, UsageError
-from lockdown.evidence import es256, trust
+from lockdown.evidence import algorithms, trust
 from lockdown.evidence.keys import Signer
 from lockdown.evidence.times import stamp
 from lockdown.evidence.trust import LIFETIME, RootKey, RootKeys, TrustedKey, TrustRoot
@@ -21,7 +21,7 @@ def root_keys(signers: Sequence[Signer], threshold: int) -> RootKeys:
     Raises:
         UsageError: one is given twice, or there are fewer than the threshold.
     """
-    keys = (RootKey(keyid=signer.key_id, algorithm="ES256", pem=signer.public_pem) for signer in signers)
+    keys = (RootKey(keyid=signer.key_id, algorithm=signer.algorithm, pem=signer.public_pem) for signer in signers)
     try:
         return RootKeys(threshold=threshold, keys=tuple(sorted(keys, key=lambda key: key.keyid)))
     except ValidationError as error:
@@ -32,16 +32,16 @@ def trusted_key(pem: str, *, not_before: datetime, not_after: datetime | None = 
     """Return the entry for a key that signs runs; it counts for a year unless told otherwise.
 
     Raises:
-        UsageError: it is not a P-256 public key in PEM form.
+        UsageError: it is not a public key in PEM form, P-256 or RSA of at least 3072 bits.
     """
     try:
-        public = es256.public_key(pem)
+        algorithm = algorithms.of(pem)
     except ValueError as error:
         raise UsageError(f"The key cannot be trusted: {error}.", "Give the public key, as public.pem.") from error
     return TrustedKey(
-        keyid=es256.key_id(public),
-        algorithm="ES256",
-        pem=es256.public_pem(public),
+        keyid=algorithms.key_id(algorithm, pem),
+        algorithm=algorithm,
+        pem=algorithms.public_pem(algorithm, pem),
         not_before=stamp(not_before),
         not_after=stamp(not_after or not_before + LIFETIME),
     )

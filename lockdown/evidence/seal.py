@@ -67,7 +67,7 @@ def seal(directory: Path, signer: keys.Signer | None) -> None:
         raise UsageError(f"The run {directory} {state}; run and seal are signed both or neither.")
     if signer is not None:
         keys.refuse_inside(signer, directory)
-    write_whole(directory / BY_HAND, (by_hand.SIGNED if signer else by_hand.UNSIGNED).encode())
+    write_whole(directory / BY_HAND, (by_hand.signed(signer.algorithm) if signer else by_hand.UNSIGNED).encode())
     found = DirectoryFiles(directory)
     listed = sorted({*names, BY_HAND} - {SUMS})
     content = sums.written({name: digest(found, name) for name in listed if not name.startswith(SEAL_FOLDER)})

@@ -13,7 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from lockdown import strict
 from lockdown.errors import TamperedError, UntrustedError
-from lockdown.evidence import es256
+from lockdown.evidence import algorithms
+from lockdown.evidence.algorithms import Algorithm
 from lockdown.evidence.dsse import Envelope
 from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE, AuditRun
 from lockdown.evidence.times import Stamp, stamp
@@ -50,7 +51,7 @@ class TrustedKey(_Strict):
     """A public key and when it counts. The algorithm belongs to the key; nothing in an envelope chooses it."""
 
     keyid: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the SubjectPublicKeyInfo DER.")
-    algorithm: Literal["ES256"]
+    algorithm: Algorithm
     pem: str = Field(description="The public key, SubjectPublicKeyInfo PEM.")
     not_before: Stamp
     not_after: Stamp
@@ -59,7 +60,7 @@ class TrustedKey(_Strict):
 
     @model_validator(mode="after")
     def _named_by_its_digest(self) -> Self:
-        if es256.key_id(es256.public_key(self.pem)) != self.keyid:
+        if algorithms.key_id(self.algorithm, self.pem) != self.keyid:
             raise ValueError("keyid is not the SHA-256 of the key in pem")
         return self
 
@@ -68,12 +69,12 @@ class RootKey(_Strict):
     """A public key that signs trust roots, and never a run."""
 
     keyid: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the SubjectPublicKeyInfo DER.")
-    algorithm: Literal["ES256"]
+    algorithm: Algorithm
     pem: str = Field(description="The public key, SubjectPublicKeyInfo PEM.")
 
     @model_validator(mode="after")
     def _named_by_its_digest(self) -> Self:
-        if es256.key_id(es256.public_key(self.pem)) != self.keyid:
+        if algorithms.key_id(self.algorithm, self.pem) != self.keyid:
             raise ValueError("keyid is not the SHA-256 of the key in pem")
         return self
 
@@ -94,12 +95,12 @@ class RootKeys(_Strict):
 
     def signers(self, envelope: Envelope) -> frozenset[str]:
         """Return the ids of those keys that signed an envelope."""
-        pems = {key.keyid: key.pem for key in self.keys}
+        known = {key.keyid: key for key in self.keys}
         return frozenset(
             signature.key_id
             for signature in envelope.signatures
-            if signature.key_id in pems
-            and es256.verify(es256.public_key(pems[signature.key_id]), envelope.message, signature.value)
+            if (key := known.get(signature.key_id))
+            and algorithms.verify(key.algorithm, key.pem, envelope.message, signature.value)
         )
 
 
@@ -208,11 +209,12 @@ def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
     A laboratory's allows every source and any host; any other allows ``live`` on Microsoft's clouds only.
 
     Raises:
-        ValueError: the key is not a P-256 public key in PEM form.
+        ValueError: the key is not a public key in PEM form, P-256 or RSA of at least 3072 bits.
     """
+    algorithm = algorithms.of(public_key_pem)
     key = TrustedKey(
-        keyid=es256.key_id(es256.public_key(public_key_pem)),
-        algorithm="ES256",
+        keyid=algorithms.key_id(algorithm, public_key_pem),
+        algorithm=algorithm,
         pem=public_key_pem,
         not_before=stamp(now),
         not_after=stamp(now + LIFETIME),
@@ -241,7 +243,7 @@ def plain(root: TrustRoot) -> dict[str, Any]:
 
 
 def _signed(key: TrustedKey, envelope: Envelope) -> bool:
-    return es256.verify(es256.public_key(key.pem), envelope.message, envelope.signature)
+    return algorithms.verify(key.algorithm, key.pem, envelope.message, envelope.signature)
 
 
 def _check_validity(key: TrustedKey, now: datetime) -> None:

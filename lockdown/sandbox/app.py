@@ -1,4 +1,4 @@
-"""The one web application: metadata, identity, Resource Graph and ARM on one host."""
+"""The one web application: metadata, identity, the vault, Resource Graph and ARM on one host."""
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, request_response
 
 from lockdown.errors import ToolError
-from lockdown.sandbox import arm, client, entra, metadata, resource_graph
+from lockdown.sandbox import arm, client, entra, key_vault, metadata, resource_graph
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.identity import Identity
@@ -15,13 +15,16 @@ from lockdown.sandbox.persistence import Keeper
 from lockdown.sandbox.reads import Reads
 from lockdown.sandbox.settings import Settings
 from lockdown.sandbox.state import State, subscription_of
+from lockdown.sandbox.vault import Vault
 
 _TENANT_READS, _WRITES = 249, 199
 
 _READING = ("GET", "HEAD")
 
 
-def build(state: State, settings: Settings, identity: Identity, operations: Operations, keeper: Keeper) -> Starlette:
+def build(
+    state: State, settings: Settings, identity: Identity, operations: Operations, keeper: Keeper, vault: Vault
+) -> Starlette:
     """Return the application. It must stand behind ``gate.Gate``."""
     manager = _Manager(state, settings, operations, keeper)
 
@@ -36,6 +39,7 @@ def build(state: State, settings: Settings, identity: Identity, operations: Oper
         routes=[
             Route("/metadata/endpoints", endpoints),
             *entra.routes(identity),
+            *key_vault.routes(identity, state, vault),
             *resource_graph.routes(state, settings),
         ]
     )

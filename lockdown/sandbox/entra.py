@@ -219,7 +219,7 @@ def _audience(identity: Identity, form: Mapping[str, str], *, version: int) -> s
                 "with /.default suffixed to the resource identifier (application ID URI).",
             )
         wanted = first.removesuffix("/.default")
-    if wanted not in metadata.audiences(identity.url):
+    if wanted not in (*metadata.audiences(identity.url), metadata.vault_audience(identity.url)):
         raise EntraError(
             400,
             "invalid_resource",

@@ -22,7 +22,7 @@ TRANSPORT = "lockdown.transport"
 """The key of a scope's extensions under which the server gives the connection, to be closed by a fault."""
 _OPEN = re.compile(
     r"/metadata/endpoints|/common/discovery/instance|/[^/]+/oauth2/(v2\.0/)?token|/[^/]+/discovery/(v2\.0/)?keys"
-    r"|/[^/]+/(v2\.0/)?\.well-known/openid-configuration"
+    r"|/[^/]+/(v2\.0/)?\.well-known/openid-configuration|/keys(/.*)?"
 )
 
 
@@ -117,7 +117,7 @@ class _Headers:
 
 
 def is_open(path: str) -> bool:
-    """Tell whether a path is answered without a token: what a cloud says of itself, and its identity service."""
+    """Tell whether a path is answered without a token for ARM: a cloud's metadata, its identity service, the vault."""
     return _OPEN.fullmatch(path) is not None
 
 

@@ -27,6 +27,11 @@ def audiences(url: str) -> tuple[str, ...]:
     return (f"{url}/", url)
 
 
+def vault_audience(url: str) -> str:
+    """Return the audience that the vault accepts in a token."""
+    return f"{url}/vault"
+
+
 def endpoints(url: str, tenant: str, version: str) -> Any:  # noqa: ANN401  # a JSON value
     """Return the body of ``/metadata/endpoints``.
 

@@ -19,7 +19,14 @@ OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 USER_ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+KEY_VAULT_CRYPTO_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
 
+_CRYPTO = ("read", "update", "backup", "encrypt", "decrypt", "wrap", "unwrap", "sign", "verify")
+_DATA_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    KEY_VAULT_CRYPTO_USER: tuple(
+        f"Microsoft.KeyVault/vaults/keys/{verb}" + ("" if verb == "read" else "/action") for verb in _CRYPTO
+    ),
+}
 _BUILT_IN: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     (OWNER, "Owner", "Full access to all resources, including the right to assign roles.", ("*",), ()),
     (
@@ -44,6 +51,7 @@ _BUILT_IN: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...]], ...] = 
         ("*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"),
         (),
     ),
+    (KEY_VAULT_CRYPTO_USER, "Key Vault Crypto User", "Uses the keys of a vault.", (), ()),
 )
 
 
@@ -53,11 +61,17 @@ class Permission:
 
     actions: tuple[str, ...]
     not_actions: tuple[str, ...] = ()
+    data_actions: tuple[str, ...] = ()
+    not_data_actions: tuple[str, ...] = ()
 
-    def covers(self, operation: str) -> bool:
-        """Tell whether ``operation``, such as ``Microsoft.Storage/storageAccounts/write``, is granted."""
-        return any(_pattern(action).fullmatch(operation) for action in self.actions) and not any(
-            _pattern(action).fullmatch(operation) for action in self.not_actions
+    def covers(self, operation: str, *, data: bool = False) -> bool:
+        """Tell whether ``operation``, such as ``Microsoft.Storage/storageAccounts/write``, is granted.
+
+        With ``data`` it is one on what a resource holds: nobody has a right to that by a right to the resource.
+        """
+        granted, removed = (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
+        return any(_pattern(action).fullmatch(operation) for action in granted) and not any(
+            _pattern(action).fullmatch(operation) for action in removed
         )
 
 
@@ -73,13 +87,13 @@ class Grants:
     by_principal: Mapping[str, Mapping[str, tuple[Permission, ...]]] = field(default_factory=dict)
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def allow(self, object_id: str, operation: str, resource_id: str) -> bool:
-        """Tell whether the principal may do ``operation`` on ``resource_id`` (or on a scope)."""
+    def allow(self, object_id: str, operation: str, resource_id: str, *, data: bool = False) -> bool:
+        """Tell whether the principal may do ``operation`` on ``resource_id`` (or on a scope), or on its ``data``."""
         granted = self.by_principal.get(object_id.lower())
         if not granted:
             return False
         return any(
-            permission.covers(operation)
+            permission.covers(operation, data=data)
             for scope in self._scopes(resource_id.lower())
             for permission in granted.get(scope, ())
         )
@@ -114,7 +128,12 @@ def built_in_roles() -> Iterator[dict[str, Any]]:
                 "description": description,
                 "assignableScopes": ["/"],
                 "permissions": [
-                    {"actions": [*actions], "notActions": [*not_actions], "dataActions": [], "notDataActions": []}
+                    {
+                        "actions": [*actions],
+                        "notActions": [*not_actions],
+                        "dataActions": [*_DATA_ACTIONS.get(guid, ())],
+                        "notDataActions": [],
+                    }
                 ],
             },
         }
@@ -150,9 +169,12 @@ def assignment_scope(resource_id: str) -> str:
     return resource_id[:at] or "/"
 
 
+_BLOCK = ("actions", "notActions", "dataActions", "notDataActions")
+
+
 def _permissions(definition: Mapping[str, Any]) -> tuple[Permission, ...]:
     return tuple(
-        Permission(tuple(block.get("actions") or ()), tuple(block.get("notActions") or ()))
+        Permission(*(tuple(block.get(name) or ()) for name in _BLOCK))
         for block in definition["properties"].get("permissions") or ()
     )
 

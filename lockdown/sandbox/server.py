@@ -25,6 +25,7 @@ from lockdown.sandbox.persistence import Keeper, Origin
 from lockdown.sandbox.settings import Settings
 from lockdown.sandbox.state import State
 from lockdown.sandbox.tenancy import subscription_document
+from lockdown.sandbox.vault import KEYS, Vault
 
 _HOST = "127.0.0.1"
 _GRACE = 2
@@ -149,9 +150,21 @@ class Sandbox:
             "AZURE_SUBSCRIPTION_ID": self.subscription,
             "LOCKDOWN_CLOUD": self.url,
             "LOCKDOWN_CONFIG": str(self.config_file),
+            "LOCKDOWN_SANDBOX_KEY": self.signing_key(),
+            "LOCKDOWN_SANDBOX_OBJECT_ID": application.principal.object_id,
             "REQUESTS_CA_BUNDLE": str(self.ca_file),
             "SSL_CERT_FILE": str(self.ca_file),
         }
+
+    def signing_key(self, name: str = KEYS[0]) -> str:
+        """Return the id of a key of the sandbox's vault: ``evidence`` (P-256) or ``evidence-rsa`` (3072 bits).
+
+        Whoever is to sign with it needs the role Key Vault Crypto User, as in Azure: owners do not have it.
+        """
+        key = self.vault.key(name)
+        if key is None:
+            raise UsageError(f"The sandbox's vault holds no key {name!r}.", f"It holds {' and '.join(KEYS)}.")
+        return f"{self.url}/keys/{key.name}/{key.version}"
 
     def federated_token(self, principal: str = "owner") -> str:
         """Return the token that a workload of ``principal`` would present instead of a secret."""
@@ -175,7 +188,8 @@ class Sandbox:
         if self._fresh:
             self.state.seed(self.identity.assignments())
         self.operations = Operations(self.clock, settings.operation_seconds)
-        application = app.build(self.state, settings, self.identity, self.operations, self._keeper)
+        self.vault = Vault(settings.url, self._origin.subscriptions[0][0], self.clock)
+        application = app.build(self.state, settings, self.identity, self.operations, self._keeper, self.vault)
         self._gate = Gate(application, self.identity, self.operations, self._faults)
         self._keeper.save()
         self._run(listener, certificate)

@@ -178,6 +178,10 @@ class State:
             return False
         return self._grants.allow(principal.object_id, operation, resource_id)
 
+    def allows_data(self, principal: Principal, operation: str, resource_id: str) -> bool:
+        """Tell whether the principal may do ``operation`` on what a resource holds."""
+        return self._grants.allow(principal.object_id, operation, resource_id, data=True)
+
     def sees_any(self, principal: Principal, scope: str) -> bool:
         """Tell whether the principal can read the scope or holds a role on something in it."""
         denied = self.denied and subscription_of(scope).lower() in self.denied
