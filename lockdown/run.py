@@ -22,7 +22,7 @@ from lockdown.policy import frameworks, questions
 from lockdown.policy import load as policy_load
 from lockdown.policy.lint import RESOURCE_GRAPH, SNAPSHOT, misread
 from lockdown.policy.load import PolicySet
-from lockdown.report import html
+from lockdown.report import formats, html
 from lockdown.snapshot import answers as answer_files
 from lockdown.snapshot import engine as kql_engine
 from lockdown.snapshot.answers import NOT_ASKED, Answers
@@ -63,6 +63,7 @@ class Wanted:
         baseline: an approved run to compare with.
         engine: ``snapshot``, or ``resource-graph``: Azure judges by those policies that it can run. Not with
             ``snapshot``.
+        formats: the formats of :data:`lockdown.report.formats.FORMATS` to write results in, beside their record.
     """
 
     scope: Scope = field(default_factory=Scope)
@@ -77,6 +78,7 @@ class Wanted:
     key: str | None = None
     baseline: Path | None = None
     engine: str = SNAPSHOT
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
             )
             (work / "results/drift.json").write_bytes(canonical(drift.to_json(changed)) + b"\n")
         watch.stage("Writing the report")
+        for name, why in formats.write(made, work / "results", wanted.formats).items():
+            watch.stage(f"No {name} was written: {why}")
         envelope = seal.sign_run(work, signer) if signer else None
         (work / "report").mkdir()
         page = html.render(made, envelope=envelope, key_id=signer.key_id if signer else None)

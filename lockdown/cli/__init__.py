@@ -17,6 +17,7 @@ from lockdown.errors import Exit, LockdownError
 COMMANDS = {
     "audit": "Judge every resource in scope and write a signed report.",
     "bundle": "Make one file of a sealed run, to hand over.",
+    "convert": "Write the results of a run as CSV, SARIF, JUnit, OCSF or OSCAL.",
     "demo": "Watch the whole story on a local Azure: two audits, drift, evidence, tampering.",
     "drift": "Say what changed since an approved run, who did it and when.",
     "keys": "Make keys for signing runs in tests and laboratories.",

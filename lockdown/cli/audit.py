@@ -46,6 +46,7 @@ def wanted(
     out: Path | None,
     key: str | None,
     engine: str,
+    formats: tuple[str, ...] = (),
     baseline: Path | None = None,
 ) -> Wanted:
     """Return what a run is asked to do by the options of :func:`lockdown.cli.options.scope`."""
@@ -69,6 +70,7 @@ def wanted(
         key=key or found.key,
         baseline=baseline,
         engine=engine,
+        formats=formats,
     )
 
 

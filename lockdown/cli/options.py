@@ -91,6 +91,7 @@ def scope(command: Command) -> Command:
                 metavar="DIR",
                 help="The run directory to make. Default: lockdown-runs/<time>-<scope>.",
             ),
+            formats(),
             click.option("--key", metavar="URI", help="Sign with this key: azurekv:<versioned key id> or file:<PEM>."),
             click.option(
                 "--fail-on",
@@ -105,6 +106,20 @@ def scope(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def formats(*, required: bool = False) -> Callable[[Command], Command]:
+    """Return the option that names the formats to write results in, beside their record."""
+    return click.option(
+        "--format",
+        "formats",
+        type=click.Choice(["csv", "sarif", "junit", "ocsf", "oscal-ar", "oscal-poam"]),
+        multiple=True,
+        required=required,
+        help="The format to write; may be given again."
+        if required
+        else "Write the results in this format too; may be given again.",
+    )
 
 
 def configuration(path: Path | None) -> Config:
