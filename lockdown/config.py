@@ -30,12 +30,14 @@ class Config:
     Attributes:
         boundary: as written; empty subscriptions stand for the scope's own.
         key: where the signing key is, as a URI; None leaves runs unsigned unless ``--key`` is given.
+        tsa: URL of the time-stamping authority that dates signatures.
     """
 
     scope: Scope = field(default_factory=Scope)
     boundary: Boundary = field(default_factory=Boundary)
     waivers: tuple[Waiver, ...] = ()
     key: str | None = None
+    tsa: str | None = None
 
 
 def load(path: Path, today: date | None = None) -> Config:
@@ -63,6 +65,7 @@ def load(path: Path, today: date | None = None) -> Config:
         ),
         tuple(Waiver(w.policy, tuple(w.resources), w.reason, w.owner, w.expires) for w in written.waivers),
         written.signing.key,
+        written.signing.tsa,
     )
 
 
@@ -163,6 +166,7 @@ class _Waiver(_Strict):
 
 class _Signing(_Strict):
     key: str | None = None
+    tsa: str | None = None
 
 
 class _File(_Strict):

@@ -6,7 +6,8 @@
      ├── TamperedError      3   a digest, signature or structure is wrong
      ├── UntrustedError     4   genuine perhaps, but not by a key or source that is trusted
      ├── IncompleteError    5   something in scope could not be read or judged
-     └── StaleError         6   too old, or its time is not proven
+     ├── StaleError         6   too old, or its time is not proven
+     └── NotCompliantError  7   genuine evidence of an environment that is not compliant
 
 Every message tells a person what happened, to what; ``next_step`` tells what to do about it. The command line
 prints both and never a traceback.
@@ -76,3 +77,9 @@ class StaleError(LockdownError):
     """Older than allowed, or its time is not proven."""
 
     exit_code = Exit.STALE
+
+
+class NotCompliantError(LockdownError):
+    """Genuine evidence of an environment that is not compliant, where a compliant one was asked for."""
+
+    exit_code = Exit.NOT_COMPLIANT

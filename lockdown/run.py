@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from lockdown import __version__, drift, record
 from lockdown.ahead import Ahead
 from lockdown.audit import Evaluation, engine_for, evaluate, within
 from lockdown.errors import UsageError
-from lockdown.evidence import keys, seal
+from lockdown.evidence import keys, seal, timestamp
 from lockdown.model import Boundary, Cloud, Policy, Scope, Source, Unread, Waiver
 from lockdown.policy import frameworks, questions
 from lockdown.policy import load as policy_load
@@ -60,6 +61,7 @@ class Wanted:
         shipped_too: whether those that ship are judged by as well.
         out: the run directory; None makes one under lockdown-runs/.
         key: URI of the signing key; None leaves the run unsigned.
+        tsa: URL of the time-stamping authority that dates the signatures; None leaves them undated.
         baseline: an approved run to compare with.
         engine: ``snapshot``, or ``resource-graph``: Azure judges by those policies that it can run. Not with
             ``snapshot``.
@@ -76,6 +78,7 @@ class Wanted:
     shipped_too: bool = False
     out: Path | None = None
     key: str | None = None
+    tsa: str | None = None
     baseline: Path | None = None
     engine: str = SNAPSHOT
     formats: tuple[str, ...] = ()
@@ -114,6 +117,7 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
     if wanted.policies:
         _refuse_misread(policies)
     signer = keys.load_signer(wanted.key, cloud=wanted.cloud, authority=wanted.authority) if wanted.key else None
+    stamper = _stamper(wanted)
     baseline = _baseline(wanted.baseline) if wanted.baseline else None
     started = _now()
     out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"
@@ -143,12 +147,22 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         watch.stage("Writing the report")
         for name, why in formats.write(made, work / "results", wanted.formats).items():
             watch.stage(f"No {name} was written: {why}")
-        envelope = seal.sign_run(work, signer) if signer else None
+        envelope = seal.sign_run(work, signer, stamper) if signer else None
         (work / "report").mkdir()
         page = html.render(made, envelope=envelope, key_id=signer.key_id if signer else None)
         (work / "report/report.html").write_bytes(page)
-        seal.seal(work, signer)
+        seal.seal(work, signer, stamper)
     return Finished(out, record.read(out / "results/results.json"), changed)
+
+
+def _stamper(wanted: Wanted) -> timestamp.Stamper | None:
+    if wanted.tsa is None:
+        return None
+    if wanted.key is None:
+        raise UsageError("A timestamp is of a signature, and nothing is to be signed.", "Give --key too, or no --tsa.")
+    stamper = timestamp.authority(wanted.tsa)
+    stamper(token_bytes(32))  # a wrong address is to be found before an hour of reading, not after
+    return stamper
 
 
 def _refuse_misread(policies: PolicySet) -> None:

@@ -94,6 +94,9 @@ def scope(command: Command) -> Command:
             formats(),
             click.option("--key", metavar="URI", help="Sign with this key: azurekv:<versioned key id> or file:<PEM>."),
             click.option(
+                "--tsa", metavar="URL", help="Have this time-stamping authority (RFC 3161) date the signatures."
+            ),
+            click.option(
                 "--fail-on",
                 type=click.Choice([s.value for s in Severity]),
                 help="The lowest severity of a failure that sets the exit code.",

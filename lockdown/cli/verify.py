@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,44 @@ if TYPE_CHECKING:
     from lockdown.evidence.ledger import Check
     from lockdown.evidence.verify import Trusted, Verification
 
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SHA_256 = re.compile(r"[0-9a-fA-F]{64}")
+_UNITS = {"h": "hours", "d": "days"}
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 _MEANING = {
     3: "TAMPERED: it is not what was signed",
     4: "NOT TRUSTED: no key or source that is trusted stands behind it",
     5: "INCOMPLETE: genuine, but it does not cover its scope",
-    6: "TIME NOT PROVEN",
+    6: "TOO OLD, or its time is not proven",
 }
 _LABORATORY = "This is a LABORATORY trust root: what it vouches for is not evidence of a real environment."
+
+
+def _age(_ctx: click.Context, _option: click.Parameter, value: str | None) -> timedelta | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([hd])", value)
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not an age such as 36h or 7d.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _guid(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _GUID.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not an id such as 00000000-0000-0000-0000-000000000000.")
+    return value
+
+
+def _guids(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        _guid(ctx, option, value)
+    return values
+
+
+def _digest(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _SHA_256.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not a SHA-256 of 64 hexadecimal digits.")
+    return value
 
 
 @click.command("verify")
@@ -36,7 +67,10 @@ _LABORATORY = "This is a LABORATORY trust root: what it vouches for is not evide
     "--trust", metavar="FILE", type=click.Path(path_type=Path), help="The trust root; obtain it apart from RUN."
 )
 @click.option(
-    "--trust-fingerprint", metavar="HEX", help="The SHA-256 that the trust root must have (lockdown trust show)."
+    "--trust-fingerprint",
+    callback=_digest,
+    metavar="HEX",
+    help="The SHA-256 that the trust root must have (lockdown trust show).",
 )
 @click.option(
     "--trust-state",
@@ -45,6 +79,19 @@ _LABORATORY = "This is a LABORATORY trust root: what it vouches for is not evide
     help="Remember here the newest trust root seen, and refuse an older one.",
 )
 @click.option("--replay", is_flag=True, help="Also judge the snapshot again and compare the results.")
+@click.option("--require-timestamp", is_flag=True, help="Refuse a run whose time no trusted timestamp proves.")
+@click.option("--max-age", metavar="AGE", callback=_age, help="Refuse a run that began longer ago, such as 36h or 7d.")
+@click.option(
+    "--expect-subscription",
+    "subscriptions",
+    multiple=True,
+    callback=_guids,
+    metavar="ID",
+    help="Refuse a run of other subscriptions; may be given again.",
+)
+@click.option("--expect-tenant", callback=_guid, metavar="ID", help="Refuse a run of another tenant.")
+@click.option("--policies-digest", callback=_digest, metavar="HEX", help="Refuse a run judged by another policy set.")
+@click.option("--require-compliant", is_flag=True, help="Exit 7 if the run is genuine and its outcome not compliant.")
 @click.option("--allow-partial", is_flag=True, help="Accept a run that could not read everything in its scope.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only what failed, and the outcome.")
@@ -55,6 +102,12 @@ def command(
     trust_fingerprint: str | None,
     trust_state: Path | None,
     replay: bool,
+    require_timestamp: bool,
+    max_age: timedelta | None,
+    subscriptions: tuple[str, ...],
+    expect_tenant: str | None,
+    policies_digest: str | None,
+    require_compliant: bool,
     allow_partial: bool,
     as_json: bool,
     quiet: bool,
@@ -62,9 +115,10 @@ def command(
     """Check that RUN, a directory or a bundle, is what a trusted key signed.
 
     Exits 0 if every check passed, 3 if something was changed, 4 if nobody who is trusted signed it (also without
-    --trust), 6 if its time is not proven, 5 if it does not cover its scope.
+    --trust), 6 if it is too old or its time not proven, 5 if it does not cover its scope or is not of the one expected,
+    and 7 with --require-compliant if it is genuine and not compliant.
     """
-    from lockdown.evidence.verify import verify
+    from lockdown.evidence.verify import Demands, verify
 
     with _files(run) as files:
         found = verify(
@@ -73,6 +127,14 @@ def command(
             now=datetime.now(UTC),
             rollback_checked=trust_state is not None,
             allow_partial=allow_partial,
+            demands=Demands(
+                timestamp=require_timestamp,
+                max_age=max_age,
+                subscriptions=subscriptions,
+                tenant=expect_tenant,
+                policies_digest=policies_digest,
+                compliant=require_compliant,
+            ),
             replay=(lambda: _again(run, files)) if replay else None,
         )
     if as_json:
@@ -157,6 +219,7 @@ def _document(run: Path, found: Verification) -> dict[str, object]:
         "laboratory": found.lab,
         "keyId": found.key_id,
         "runId": found.run.run_id if found.run else None,
+        "provenAt": found.proven_at,
         "outcome": found.run.outcome if found.run else None,
         "checks": [{"name": check.name, "mark": check.mark, "detail": check.detail} for check in found.checks],
     }
@@ -172,9 +235,14 @@ def lines(found: Verification, *, quiet: bool = False) -> Iterator[str]:
         yield "Its files are as listed in SHA256SUMS: it is intact, but anybody can have made it."
     if found.lab:
         yield click.style(_LABORATORY, fg="yellow", bold=True)
-    if found.exit_code == 0 and found.run is not None:
+    if found.exit_code in {Exit.OK, Exit.NOT_COMPLIANT} and found.run is not None:
+        proven = f" by {found.proven_at}" if found.proven_at else ""
         outcome = f"run {_shown(found.run.run_id)} ({found.run.outcome}, source {found.run.source})"
-        yield click.style(f"VERIFIED: {outcome}, signed by {found.key_id}", fg="green", bold=True)
+        told = f"VERIFIED: {outcome}, signed{proven} with key {found.key_id}"
+        if found.exit_code is Exit.NOT_COMPLIANT:
+            yield click.style(f"{told}. NOT COMPLIANT, which was demanded.", fg="red", bold=True)
+        else:
+            yield click.style(told, fg="green", bold=True)
     else:
         yield click.style(f"NOT VERIFIED. {_MEANING[found.exit_code]}.", fg="red", bold=True)
 

@@ -44,19 +44,25 @@ Set KEY to the file of that key, and run the rest from the directory that holds 
 
   jq .predicate "$work/run"
 
-These commands prove that nothing changed since somebody with that key signed it. Whether to believe the signer, and
-when it was signed, they do not prove: the times are the signer's own claim.
+These commands prove that nothing changed since somebody with that key signed it. Whether to believe the signer they do
+not prove.
 """
 
-_PSS = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 "
+CLAIMED = """
+Nor do they prove when it was signed: the times are the signer's own claim.
+"""
 
+DATED = """
+6. When it was signed, by the word of a time-stamping authority. Set TSA to the file of the certificate that you expect
+its chain to end in, in PEM form, obtained apart from this run. Each of the two must print "Verification: OK" (once a
+certificate has expired, add -attime with the seconds since 1970 of a moment when it was valid); then come the times.
 
-def signed(algorithm: Algorithm) -> str:
-    """Return the text for a run that was signed by a key of ``algorithm``."""
-    if algorithm == "ES256":
-        return SIGNED
-    return SIGNED.replace("openssl dgst -sha256 ", f"openssl dgst -sha256 {_PSS}")
-
+  export TSA=/path/to/tsa-root.pem
+  openssl ts -verify -in run/run.tsr -data "$work/run.sig" -CAfile "$TSA"
+  openssl ts -verify -in seal/bundle.tsr -data "$work/bundle.sig" -CAfile "$TSA"
+  openssl ts -reply -in run/run.tsr -text | grep "Time stamp:"
+  openssl ts -reply -in seal/bundle.tsr -text | grep "Time stamp:"
+"""
 
 UNSIGNED = """\
 This is a run of lockdown that nobody signed. Anybody can have changed it together with its digests, so it is no
@@ -65,3 +71,14 @@ this file:
 
   sha256sum -c SHA256SUMS
 """
+
+
+_PSS = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 "
+
+
+def text(algorithm: Algorithm | None, *, dated: bool) -> str:
+    """Return VERIFY.txt for a run that was signed by a key of ``algorithm`` or by none, with timestamps or without."""
+    if algorithm is None:
+        return UNSIGNED
+    found = SIGNED if algorithm == "ES256" else SIGNED.replace("openssl dgst -sha256 ", f"openssl dgst -sha256 {_PSS}")
+    return found + (DATED if dated else CLAIMED)

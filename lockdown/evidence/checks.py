@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from lockdown.errors import IncompleteError, StaleError, TamperedError, UntrustedError, UsageError
-from lockdown.evidence import dsse, predicate, sums
+from lockdown.errors import IncompleteError, NotCompliantError, StaleError, TamperedError, UntrustedError, UsageError
+from lockdown.evidence import dsse, predicate, sums, timestamp
 from lockdown.evidence import statement as statements
 from lockdown.evidence.dsse import Envelope
 from lockdown.evidence.files import (
     BUNDLE,
+    BUNDLE_TOKEN,
     BY_HAND,
     RESULTS,
     RUN,
+    RUN_TOKEN,
     SEAL_FOLDER,
     SUMS,
     Files,
@@ -27,13 +29,18 @@ from lockdown.evidence.files import (
 )
 from lockdown.evidence.recount import Recounted, recount
 from lockdown.evidence.statement import Statement
-from lockdown.evidence.times import stamp
+from lockdown.evidence.times import moment, stamp
+from lockdown.evidence.timestamp import Dated
+from lockdown.model import Outcome
 
 if TYPE_CHECKING:
     from lockdown.evidence.trust import TrustedKey, TrustRoot
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the signer's clock may be ahead of the verifier's."""
+
+LONGEST_DELAY = timedelta(hours=24)
+"""How long after its stated time a signature may be dated."""
 
 REQUIRED = frozenset({"inputs/boundary.json", "inputs/scope.json", "inputs/waivers.json", RESULTS, SUMS, BY_HAND})
 """Without these nobody could judge or replay a run."""
@@ -92,7 +99,9 @@ def structure(files: Files) -> tuple[frozenset[str], str]:
         raise TamperedError(f"{_some(missing)} is missing.")
     if (RUN in names) != (BUNDLE in names):
         raise TamperedError(f"{RUN if BUNDLE in names else BUNDLE} is missing, and the other envelope is there.")
-    sealed = sorted(name for name in names if name.startswith(SEAL_FOLDER) and name != BUNDLE)
+    if (RUN_TOKEN in names) != (BUNDLE_TOKEN in names) or (RUN_TOKEN in names and RUN not in names):
+        raise TamperedError(f"Of {RUN_TOKEN} and {BUNDLE_TOKEN} one is missing, or dates nothing.")
+    sealed = sorted(name for name in names if name.startswith(SEAL_FOLDER) and name not in {BUNDLE, BUNDLE_TOKEN})
     if sealed:
         raise TamperedError(f"{_some(sealed)} does not belong in {SEAL_FOLDER}.")
     return names, f"{len(names)} files, no link, no strange name, none missing"
@@ -113,9 +122,17 @@ def envelope(files: Files, name: str, names: frozenset[str]) -> tuple[Envelope, 
     return dsse.parse(read(files, name), name=name), f"{name} is in its one serialisation"
 
 
-def signature(name: str, root: TrustRoot, envelope: Envelope, now: datetime) -> tuple[TrustedKey, str]:
-    """Check that a trusted key signed an envelope."""
-    key = root.check_signature(envelope, name=name, now=now)
+def dated(files: Files, token: str, root: TrustRoot, envelope: Envelope) -> tuple[Dated, str]:
+    """Check that a time-stamping authority of the trust root dated the signature of an envelope."""
+    found = timestamp.dated(read(files, token), envelope.signature, root.tsa, name=token)
+    return found, f"signed by {stamp(found.at)}, says {found.by}"
+
+
+def signature(
+    name: str, proven: datetime | None, root: TrustRoot, envelope: Envelope, now: datetime
+) -> tuple[TrustedKey, str]:
+    """Check that a trusted key signed an envelope, while it was good."""
+    key = root.check_signature(envelope, name=name, now=now, proven=proven)
     return key, f"{key.algorithm} by key {key.keyid}"
 
 
@@ -210,13 +227,72 @@ def origin(root: TrustRoot, run: predicate.AuditRun) -> tuple[str, str]:
     return run.source, f"the trust root allows source {run.source}{hosts}"
 
 
-def time(run: predicate.AuditRun, bundle: predicate.EvidenceBundle, now: datetime) -> tuple[str, str]:
-    """Check that the stated times are in order and not ahead of the verifier's clock."""
+def time(
+    proven: tuple[Dated | None, Dated | None],
+    run: predicate.AuditRun,
+    bundle: predicate.EvidenceBundle,
+    now: datetime,
+) -> tuple[str, str]:
+    """Check that the stated times are in order, not ahead of the verifier's clock, and as timestamps prove them."""
     if run.finished_at > bundle.made_at:
         raise StaleError(f"The run was sealed at {bundle.made_at}, before it finished at {run.finished_at}.")
     if bundle.made_at > stamp(now + CLOCK_TOLERANCE):
         raise StaleError(f"The run states that it was sealed at {bundle.made_at}, which is in the future.")
-    return run.finished_at, f"finished at {run.finished_at}; the time is the signer's claim, no timestamp proves it"
+    for stated, found in ((run.finished_at, proven[0]), (bundle.made_at, proven[1])):
+        if found is not None:
+            _compare_times(stated, found.at, now)
+    at = proven[0]
+    if at is None:
+        return run.finished_at, f"finished at {run.finished_at}; the time is the signer's claim, no timestamp proves it"
+    return run.finished_at, f"finished at {run.finished_at}, and signed by {stamp(at.at)}, which a timestamp proves"
+
+
+def _compare_times(stated: str, proven: datetime, now: datetime) -> None:
+    if proven > now + CLOCK_TOLERANCE:
+        raise StaleError(f"A timestamp is of {stamp(proven)}, which is in the future.")
+    if stamp(proven + CLOCK_TOLERANCE) < stated:
+        raise StaleError(f"The signer states {stated}, but signed by {stamp(proven)}, before.")
+    if stamp(proven - LONGEST_DELAY) > stated:
+        raise StaleError(
+            f"The signer states {stated}, but a timestamp proves {stamp(proven)} only, more than a day later."
+        )
+
+
+def age(limit: timedelta, run: predicate.AuditRun, now: datetime) -> tuple[timedelta, str]:
+    """Check that a run is not older than wanted, counted from when it began."""
+    found = now - moment(run.started_at)
+    told = f"{found // timedelta(hours=1)} h old (at most {limit // timedelta(hours=1)} h)"
+    if found > limit:
+        raise StaleError(f"The run is {told}.")
+    return found, told
+
+
+def scope(subscriptions: tuple[str, ...], tenant: str | None, run: predicate.AuditRun) -> tuple[bool, str]:
+    """Check that a run is of the environment that was expected, no less and no more."""
+    if tenant is not None and (run.scope.tenant or "").lower() != tenant.lower():
+        raise IncompleteError(f"The run is of the tenant {run.scope.tenant!a}, not of {tenant}.")
+    found, expected = ({text.lower() for text in texts} for texts in (run.scope.subscriptions, subscriptions))
+    if expected and found - expected:
+        raise IncompleteError(f"The run is also of the subscription {_some(found - expected)}, which was not expected.")
+    if expected - found:
+        raise IncompleteError(f"The run is not of the subscription {_some(expected - found)}.")
+    return True, "the run is of the tenant and the subscriptions that were expected"
+
+
+def policy_set(expected: str, run: predicate.AuditRun) -> tuple[str, str]:
+    """Check that a run was judged by the policies that were expected."""
+    if run.rule_set.digest != expected.lower():
+        raise IncompleteError(f"The run was judged by another policy set, {run.rule_set.digest}.")
+    return expected, "the run was judged by the policy set that was expected"
+
+
+def outcome(run: predicate.AuditRun) -> tuple[bool, str]:
+    """Check that a run found nothing wrong, and nothing that it could not judge."""
+    if run.outcome is Outcome.INDETERMINATE:
+        raise IncompleteError("The outcome is indeterminate: the run could not judge everything.")
+    if run.outcome is not Outcome.COMPLIANT:
+        raise NotCompliantError(f"The outcome is {run.outcome}: {run.counts.fail} failures.")
+    return True, "the outcome is compliant"
 
 
 def complete(run: predicate.AuditRun, allow_partial: bool) -> tuple[bool, str]:

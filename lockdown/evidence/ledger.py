@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar, overload
 
-from lockdown.errors import Exit, IncompleteError, LockdownError, StaleError, TamperedError, UntrustedError
+from lockdown.errors import (
+    Exit,
+    IncompleteError,
+    LockdownError,
+    NotCompliantError,
+    StaleError,
+    TamperedError,
+    UntrustedError,
+)
 
-_EVIDENCE_IS_WRONG = (TamperedError, UntrustedError, StaleError, IncompleteError)
+_EVIDENCE_IS_WRONG = (TamperedError, UntrustedError, StaleError, IncompleteError, NotCompliantError)
 _ORDER = tuple(error.exit_code for error in _EVIDENCE_IS_WRONG)
 
 A = TypeVar("A")
@@ -90,6 +98,6 @@ class Ledger:
 
     @property
     def exit_code(self) -> Exit:
-        """The first class that failed: tampered, not trusted, stale, incomplete; else 0."""
+        """The first class that failed: tampered, not trusted, stale, incomplete, not compliant; else 0."""
         failed = {check.exit_code for check in self.checks}
         return next((code for code in _ORDER if code in failed), Exit.OK)

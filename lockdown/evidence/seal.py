@@ -12,9 +12,11 @@ from lockdown.errors import TamperedError, UsageError
 from lockdown.evidence import by_hand, dsse, keys, predicate, statement, sums
 from lockdown.evidence.files import (
     BUNDLE,
+    BUNDLE_TOKEN,
     BY_HAND,
     RESULTS,
     RUN,
+    RUN_TOKEN,
     SEAL_FOLDER,
     SIGNED_FOLDERS,
     SUMS,
@@ -25,19 +27,21 @@ from lockdown.evidence.files import (
     write_whole,
 )
 from lockdown.evidence.times import stamp
+from lockdown.evidence.timestamp import Stamper
 
 _PLACES = (*SIGNED_FOLDERS, "report/", SEAL_FOLDER)
-_OWN = {RUN, SUMS, BY_HAND}
+_OWN = {RUN, RUN_TOKEN, SUMS, BY_HAND}
+_SEAL = {BUNDLE, BUNDLE_TOKEN}
 
 
-def sign_run(directory: Path, signer: keys.Signer) -> bytes:
+def sign_run(directory: Path, signer: keys.Signer, stamper: Stamper | None = None) -> bytes:
     """Write ``run/run.dsse.json`` and return its bytes: what the run found, bound to results, inputs and policies.
 
-    Call it when those three folders are final.
+    Call it when those three folders are final. With ``stamper``, ``run/run.tsr`` dates the signature.
 
     Raises:
         UsageError: the directory is not a run, holds a name that a run cannot have, or holds the private key.
-        ToolError: a file cannot be read or written.
+        ToolError: a file cannot be read or written, or no timestamp is to be had.
     """
     keys.refuse_inside(signer, directory)
     found = DirectoryFiles(directory)
@@ -50,24 +54,32 @@ def sign_run(directory: Path, signer: keys.Signer) -> bytes:
     payload = statement.written(statement.Statement(predicate.AUDIT_RUN, predicate.plain(claim), subjects))
     envelope = dsse.wrap(payload, signer)
     write_whole(directory / RUN, envelope)
+    if stamper is not None:
+        write_whole(directory / RUN_TOKEN, stamper(dsse.parse(envelope, name=RUN).signature))
     return envelope
 
 
-def seal(directory: Path, signer: keys.Signer | None) -> None:
+def seal(directory: Path, signer: keys.Signer | None, stamper: Stamper | None = None) -> None:
     """Write VERIFY.txt and SHA256SUMS and, with a signer, ``seal/bundle.dsse.json`` over them: the last step of a run.
+
+    With ``stamper``, ``seal/bundle.tsr`` dates that signature.
 
     Raises:
         UsageError: the directory is not a run, holds a name or a file that a run cannot have, holds the private key, or
-            is signed and is to be sealed without a signer (or the other way round).
-        ToolError: a file cannot be read or written.
+            is signed or dated and is to be sealed without a signer or stamper (or the other way round).
+        ToolError: a file cannot be read or written, or no timestamp is to be had.
     """
     names = _names(directory)
     if (signer is not None) != (RUN in names):
         state = "is signed" if RUN in names else "is not signed"
         raise UsageError(f"The run {directory} {state}; run and seal are signed both or neither.")
+    if (stamper is not None) != (RUN_TOKEN in names):
+        state = "has a timestamp" if RUN_TOKEN in names else "has no timestamp"
+        raise UsageError(f"The run {directory} {state}; run and seal have one both or neither.")
     if signer is not None:
         keys.refuse_inside(signer, directory)
-    write_whole(directory / BY_HAND, (by_hand.signed(signer.algorithm) if signer else by_hand.UNSIGNED).encode())
+    text = by_hand.text(signer.algorithm if signer else None, dated=stamper is not None)
+    write_whole(directory / BY_HAND, text.encode())
     found = DirectoryFiles(directory)
     listed = sorted({*names, BY_HAND} - {SUMS})
     content = sums.written({name: digest(found, name) for name in listed if not name.startswith(SEAL_FOLDER)})
@@ -81,7 +93,10 @@ def seal(directory: Path, signer: keys.Signer | None) -> None:
     )
     subject = {SUMS: sha256(content).hexdigest()}
     payload = statement.written(statement.Statement(predicate.EVIDENCE_BUNDLE, predicate.plain(claim), subject))
-    write_whole(directory / BUNDLE, dsse.wrap(payload, signer))
+    envelope = dsse.wrap(payload, signer)
+    write_whole(directory / BUNDLE, envelope)
+    if stamper is not None:
+        write_whole(directory / BUNDLE_TOKEN, stamper(dsse.parse(envelope, name=BUNDLE).signature))
 
 
 def _names(directory: Path) -> frozenset[str]:
@@ -94,7 +109,7 @@ def _names(directory: Path) -> frozenset[str]:
     except TamperedError as error:
         raise UsageError(error.message, "Remove it, then seal again.") from error
     strange = sorted(name for name in names if name not in _OWN and not name.startswith(_PLACES))
-    if strange or (names & {BUNDLE}) != {name for name in names if name.startswith(SEAL_FOLDER)}:
+    if strange or (names & _SEAL) != {name for name in names if name.startswith(SEAL_FOLDER)}:
         first = next(iter(strange), SEAL_FOLDER)
         raise UsageError(f"{directory / first} does not belong in a run.", "Remove it, then seal again.")
     return names

@@ -16,10 +16,19 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def moment(text: str) -> datetime:
+    """Return the moment that ``stamp`` wrote.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
 def _real(text: str) -> str:
     if not re.fullmatch(_PATTERN, text):
         raise ValueError("not of the form 2026-01-02T03:04:05Z")
-    datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    moment(text)
     return text
 
 

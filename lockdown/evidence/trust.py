@@ -153,10 +153,13 @@ class TrustRoot(_Strict):
         if stamp(now) > self.expires:
             raise UntrustedError(f"The trust root expired at {self.expires}.", "Obtain its next version.")
 
-    def check_signature(self, envelope: Envelope, *, name: str, now: datetime) -> TrustedKey:
+    def check_signature(
+        self, envelope: Envelope, *, name: str, now: datetime, proven: datetime | None = None
+    ) -> TrustedKey:
         """Return the key that signed an envelope.
 
-        Without a trusted timestamp nobody knows when a signature was made, so its key must be good at ``now``.
+        ``proven`` is when the signature existed, by a trusted timestamp: then its key must have been good, and it does
+        not matter what became of it. Without, nobody knows when it was made, so its key must be good at ``now``.
 
         Raises:
             TamperedError: a trusted key is named and did not sign this, or signed it and another is named.
@@ -168,7 +171,7 @@ class TrustRoot(_Strict):
             raise UntrustedError(f"{name} is signed by key {envelope.key_id}, which the trust root does not hold.")
         if signed is None or signed is not claimed:
             raise TamperedError(f"{name}: the signature is not by the key that it names, {envelope.key_id}.")
-        _check_validity(signed, now)
+        _check_validity(signed, proven or now, proven=proven is not None)
         return signed
 
     def check_predicate(self, kind: str) -> None:
@@ -246,11 +249,14 @@ def _signed(key: TrustedKey, envelope: Envelope) -> bool:
     return algorithms.verify(key.algorithm, key.pem, envelope.message, envelope.signature)
 
 
-def _check_validity(key: TrustedKey, now: datetime) -> None:
-    moment = stamp(now)
-    if key.revoked_at is not None:
-        raise UntrustedError(f"Key {key.keyid} was revoked at {key.revoked_at}: {key.reason or 'no reason is given'}.")
+def _check_validity(key: TrustedKey, at: datetime, *, proven: bool) -> None:
+    moment = stamp(at)
+    if key.revoked_at is not None and not (proven and moment < key.revoked_at):
+        older = "" if proven else "; nothing proves that it signed this before"
+        reason = key.reason or "no reason is given"
+        raise UntrustedError(f"Key {key.keyid} was revoked at {key.revoked_at} ({reason}){older}.")
     if moment < key.not_before:
         raise UntrustedError(f"Key {key.keyid} is not valid before {key.not_before}.")
     if moment > key.not_after:
-        raise UntrustedError(f"Key {key.keyid} expired at {key.not_after}.")
+        older = "" if proven else "; nothing proves that it signed this before"
+        raise UntrustedError(f"Key {key.keyid} expired at {key.not_after}{older}.")

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lockdown.errors import Exit, UntrustedError
+from lockdown.errors import Exit, StaleError, UntrustedError
 from lockdown.evidence import checks, predicate
 from lockdown.evidence.checks import Replayed, Signed
-from lockdown.evidence.files import BUNDLE, RUN, Files
+from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, RUN, RUN_TOKEN, Files
 from lockdown.evidence.ledger import Check, Ledger
+from lockdown.evidence.times import stamp
+from lockdown.evidence.timestamp import Dated
 
 if TYPE_CHECKING:
     from lockdown.evidence.trust import TrustRoot
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     """A trust root, why the one that was given does not count, or none."""
 
 _WHAT = {RUN: "run", BUNDLE: "bundle"}
+_TOKENS = {RUN: RUN_TOKEN, BUNDLE: BUNDLE_TOKEN}
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,11 @@ class Verification:
 
     Attributes:
         checks: every check in order, none left out.
-        exit_code: 0, or the first class that failed in the order 3, 4, 6, 5.
+        exit_code: 0, or the first class that failed in the order 3, 4, 6, 5, 7.
         lab: the trust root is a laboratory's, whose word is not evidence of a real environment.
         run: what the run states of itself; proven only if ``exit_code`` is 0.
         key_id: the key that the run says it is signed with; proven only if ``exit_code`` is 0.
+        proven_at: when the run was signed at the latest, by a trusted timestamp.
     """
 
     checks: tuple[Check, ...]
@@ -44,6 +48,39 @@ class Verification:
     lab: bool
     run: predicate.AuditRun | None
     key_id: str | None
+    proven_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a verifier asks for beyond genuine evidence.
+
+    Attributes:
+        timestamp: when both signatures were made must be proven by a timestamp.
+        max_age: how old the run may be; that of the trust root counts too.
+        subscriptions: exactly these were in scope; empty demands none.
+        tenant: the tenant whose environment it is.
+        policies_digest: the policy set that judged, as ``ruleSet.digest`` names it.
+        compliant: the outcome is compliant.
+    """
+
+    timestamp: bool = False
+    max_age: timedelta | None = None
+    subscriptions: tuple[str, ...] = ()
+    tenant: str | None = None
+    policies_digest: str | None = None
+    compliant: bool = False
+
+
+NOTHING_MORE = Demands()
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """One of the two signatures, as far as it was proven."""
+
+    signed: Signed | None
+    dated: Dated | None
 
 
 def verify(
@@ -53,6 +90,7 @@ def verify(
     now: datetime,
     rollback_checked: bool = False,
     allow_partial: bool = False,
+    demands: Demands = NOTHING_MORE,
     replay: Callable[[], Replayed] | None = None,
 ) -> Verification:
     """Check a sealed run.
@@ -64,6 +102,7 @@ def verify(
         now: the verifier's clock.
         rollback_checked: whether ``trust`` was compared with what was seen before.
         allow_partial: accept a run that says that it could not read everything.
+        demands: what is asked for beyond genuine evidence.
         replay: judges the snapshot again; called only for a run that is intact.
 
     Raises:
@@ -73,24 +112,26 @@ def verify(
     ledger = Ledger()
     names = ledger.attempt("structure", checks.structure, files)
     root = _trust_root(ledger, trust, now, rollback_checked)
-    run = _signed(ledger, files, RUN, names, root, now)
-    bundle = _signed(ledger, files, BUNDLE, names, root, now)
+    run, bundle = (_evidence(ledger, files, file, names, root, now, demands) for file in (RUN, BUNDLE))
     listed = ledger.attempt("digests", checks.digests, files, names)
-    sealed = ledger.attempt("seal", checks.seal, run, bundle, listed)
-    ledger.attempt("subjects", checks.subjects, run, listed)
-    ledger.attempt("policies", checks.policies, run, listed)
+    sealed = ledger.attempt("seal", checks.seal, run.signed, bundle.signed, listed)
+    ledger.attempt("subjects", checks.subjects, run.signed, listed)
+    ledger.attempt("policies", checks.policies, run.signed, listed)
     recounted = ledger.attempt("record", checks.record, files, listed)
-    claim = ledger.attempt("claim", checks.claim, run, recounted)
+    claim = ledger.attempt("claim", checks.claim, run.signed, recounted)
     ledger.attempt("origin", checks.origin, root, claim)
-    ledger.attempt("time", checks.time, claim, sealed, now)
+    ledger.attempt("time", partial(checks.time, (run.dated, bundle.dated)), claim, sealed, now)
+    _demanded(ledger, root, claim, now, demands)
     ledger.attempt("complete", checks.complete, claim, allow_partial)
+    _outcome(ledger, claim, demands)
     _replay(ledger, replay)
     return Verification(
         checks=tuple(ledger.checks),
         exit_code=ledger.exit_code,
         lab=root is not None and root.lab,
         run=claim,
-        key_id=run.key_id if run else None,
+        key_id=run.signed.key_id if run.signed else None,
+        proven_at=stamp(run.dated.at) if run.dated else None,
     )
 
 
@@ -103,15 +144,66 @@ def _trust_root(ledger: Ledger, trust: Trusted, now: datetime, rollback_checked:
     return ledger.attempt("trust root", partial(checks.trust_root, rollback_checked), trust, now)
 
 
-def _signed(
-    ledger: Ledger, files: Files, file: str, names: frozenset[str] | None, root: TrustRoot | None, now: datetime
-) -> Signed | None:
+def _evidence(
+    ledger: Ledger,
+    files: Files,
+    file: str,
+    names: frozenset[str] | None,
+    root: TrustRoot | None,
+    now: datetime,
+    demands: Demands,
+) -> _Evidence:
     what = _WHAT[file]
     envelope = ledger.attempt(f"{what} envelope", checks.envelope, files, file, names)
-    ledger.attempt(f"{what} signature", partial(checks.signature, file), root, envelope, now)
+    dated = None
+    undated = _undated(_TOKENS[file], names, root)
+    if undated and demands.timestamp:
+        ledger.fail(f"{what} timestamp", StaleError(undated))
+    elif undated:
+        ledger.skip(f"{what} timestamp", undated)
+    else:
+        dated = ledger.attempt(f"{what} timestamp", partial(checks.dated, files, _TOKENS[file]), root, envelope)
+    proven = dated.at if dated else None
+    ledger.attempt(f"{what} signature", partial(checks.signature, file, proven), root, envelope, now)
     # A payload whose signature is wrong is not parsed at all; without a trusted key it is, to say whether it is intact.
     unforged = None if ledger.exit_code is Exit.TAMPERED else envelope
-    return ledger.attempt(f"{what} statement", checks.statement, unforged, file)
+    return _Evidence(ledger.attempt(f"{what} statement", checks.statement, unforged, file), dated)
+
+
+def _undated(token: str, names: frozenset[str] | None, root: TrustRoot | None) -> str:
+    """Return why nothing dates a signature; empty if something may."""
+    if names is not None and token not in names:
+        return f"{token} is absent: nothing proves when this was signed"
+    if root is not None and not root.tsa:
+        return "the trust root pins no time-stamping authority, so nothing proves when this was signed"
+    return ""
+
+
+def _demanded(
+    ledger: Ledger, root: TrustRoot | None, claim: predicate.AuditRun | None, now: datetime, demands: Demands
+) -> None:
+    limits = [demands.max_age] if demands.max_age else []
+    if root is not None and root.max_age_hours:
+        limits.append(timedelta(hours=root.max_age_hours))
+    if limits:
+        ledger.attempt("age", partial(checks.age, min(limits)), claim, now)
+    else:
+        ledger.skip("age", "not asked for (--max-age)")
+    if demands.subscriptions or demands.tenant:
+        ledger.attempt("scope", partial(checks.scope, demands.subscriptions, demands.tenant), claim)
+    else:
+        ledger.skip("scope", "not asked for (--expect-subscription, --expect-tenant)")
+    if demands.policies_digest:
+        ledger.attempt("policy set", partial(checks.policy_set, demands.policies_digest), claim)
+    else:
+        ledger.skip("policy set", "not asked for (--policies-digest)")
+
+
+def _outcome(ledger: Ledger, claim: predicate.AuditRun | None, demands: Demands) -> None:
+    if demands.compliant:
+        ledger.attempt("outcome", checks.outcome, claim)
+    else:
+        ledger.skip("outcome", "not asked for (--require-compliant)")
 
 
 def _replay(ledger: Ledger, replay: Callable[[], Replayed] | None) -> None:

@@ -113,10 +113,13 @@ def printed(directory: Path) -> str:
     return "\n".join(line.removeprefix("  ") for line in text.splitlines() if line.startswith("  "))
 
 
-def by_hand(directory: Path, key_file: Path) -> subprocess.CompletedProcess[str]:
+def by_hand(directory: Path, key_file: Path, tsa_file: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The commands of VERIFY.txt as printed, in a shell that knows nothing of lockdown."""
     assert "export KEY=/path/to/public.pem\n" in printed(directory)
     script = printed(directory).replace("/path/to/public.pem", str(key_file))
+    if tsa_file is not None:
+        assert "export TSA=/path/to/tsa-root.pem\n" in script
+        script = script.replace("/path/to/tsa-root.pem", str(tsa_file))
     environment = {"PATH": "/usr/bin:/bin", "LANG": "C"}
     return subprocess.run(
         ["sh", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, check=False

@@ -53,7 +53,7 @@ class Quiet:
     def rows(self, table: str, arrived: int, total: int) -> None: ...
 
 
-def small_run(folder: Path) -> tuple[dict[str, bytes], trust.TrustRoot]:
+def small_run(folder: Path, tsa: str | None = None) -> tuple[dict[str, bytes], trust.TrustRoot]:
     policy = folder / "policies/public-network-access/kv-pna-disabled"
     policy.mkdir(parents=True)
     (policy / "policy.yaml").write_text(POLICY, "utf-8")
@@ -82,7 +82,11 @@ def small_run(folder: Path) -> tuple[dict[str, bytes], trust.TrustRoot]:
     snapshot.write_text(json.dumps(rows), "utf-8")
     keys.generate(folder / "keys")
     wanted = run.Wanted(
-        snapshot=snapshot, policies=folder / "policies", out=folder / "run", key=f"file:{folder}/keys/private.pem"
+        snapshot=snapshot,
+        policies=folder / "policies",
+        out=folder / "run",
+        key=f"file:{folder}/keys/private.pem",
+        tsa=tsa,
     )
     run.audit(wanted, Quiet())
     files = {str(p.relative_to(folder / "run")): p.read_bytes() for p in (folder / "run").rglob("*") if p.is_file()}
