@@ -45,7 +45,7 @@ def lockdown(tmp_path: Path) -> Lockdown:
             text=True,
             cwd=tmp_path,
             env=clean(env or {}),
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)

@@ -35,7 +35,16 @@ _HOME = {
     "microsoft.network/privateendpoints/privatednszonegroups": ARM_TABLE,
     READS: ARM_TABLE,
     "microsoft.authorization/roleassignments": "authorizationresources",
+    "microsoft.authorization/roledefinitions": "authorizationresources",
+    "microsoft.authorization/policyexemptions": "policyresources",
+    "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems": "recoveryservicesresources",
+    "microsoft.security/assessments": "securityresources",
+    "microsoft.security/assessments/subassessments": "securityresources",
+    "microsoft.security/pricings": "securityresources",
 }
+_TOLD_BY_NAME = TABLES - {"resources"}
+"""Files of these names hold rows of that table alone; one called resources may hold containers too."""
+
 _RECORD_SETS = ("microsoft.network/privatednszones/", "microsoft.network/dnszones/")
 _BARE = "No resource carries properties, as in the output of az resource list: there is nothing to judge it by."
 _NEXT = "Give the output of az graph query, a list of resources from Azure Resource Manager, or JSON lines."
@@ -76,7 +85,7 @@ def ingest(path: Path, writer: Writer) -> Ingested:
             writer.begin(file.stem)
         for number, row in enumerate(_documents(file, unread), start=1):
             home = _normal(row, file, number)
-            table = ARM_TABLE if file.stem == ARM_TABLE else home
+            table = file.stem if file.stem in _TOLD_BY_NAME else home
             judged += table == "resources"
             bare += table == "resources" and not row.get("properties")
             subscription = str(row["subscriptionId"])
