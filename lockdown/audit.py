@@ -195,7 +195,8 @@ def evaluate(
             else:
                 _judge(engine, policy, snapshot, bounded, evaluated_at)
         except QueryError as error:
-            return error.message
+            other = policy.id in answers.answered and policy.id not in answered
+            return f"Azure answered another query, place or time, and {error.message}" if other else error.message
         return ""
 
     errors = dict(zip((policy.id for policy in ordered), _at_once(engine, judged_or_not, ordered), strict=True))

@@ -90,7 +90,9 @@ class Judge:
                     break
                 self.writer.back(before)
                 if not tries_left:
-                    raise NotWholeError("Azure's answer changed each time while its pages were read")
+                    raise NotWholeError(
+                        "Azure's answer did not come whole: its pages did not add up, or changed while they were read"
+                    )
         return counts
 
     def _part(self, batch: Sequence[Question], part: Scope) -> Counter[str] | None:
