@@ -11,7 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench browser format screenshots clean
+.PHONY: demo test check bench browser catalogue format screenshots clean
 
 demo: .venv/.demo
 	$(BIN)/lockdown demo
@@ -28,7 +28,6 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/lockdown policies lint --require-kusto
-	$(BIN)/lockdown policies test
 	$(BIN)/python tests/wheel.py
 
 bench: .venv/.dev
@@ -37,6 +36,9 @@ bench: .venv/.dev
 format: .venv/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+catalogue: .venv/.dev
+	$(BIN)/lockdown policies catalogue > docs/catalogue.md
 
 screenshots: .venv/.dev browser
 	$(BIN)/python docs/screenshots.py

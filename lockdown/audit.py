@@ -146,7 +146,7 @@ def engine_for(
     size = sum(path.stat().st_size for name in snapshot.tables if (path := snapshot.path(name)).is_file())
     size += answers.size
     if size <= _IN_MEMORY:
-        with Engine(translations=translations) as engine:
+        with Engine(translations=translations, memory_limit="1GB", deadline=_PATIENCE) as engine:
             yield engine
         return
     spill = folder / "engine"
