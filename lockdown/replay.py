@@ -6,7 +6,6 @@ what the policy asks, held to the same rules, and counted again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from itertools import islice, zip_longest
@@ -14,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lockdown import record
+from lockdown import record, strict
 from lockdown.audit import engine_for, evaluate
-from lockdown.errors import UsageError
+from lockdown.errors import TamperedError, UsageError
 from lockdown.evidence.checks import Replayed
 from lockdown.model import Boundary, Waiver
 from lockdown.policy import load as policy_load
@@ -38,15 +37,13 @@ def replay(directory: Path) -> Replayed:
     policies = policy_load.load(directory / "policies", translate=False)
     recorded = record.read(directory / "results/results.json")
     try:
-        boundary = Boundary(
-            **{k: tuple(v) for k, v in json.loads((directory / "inputs/boundary.json").read_bytes()).items()}
-        )
+        boundary = Boundary(**{key: tuple(value) for key, value in _json(directory, "inputs/boundary.json").items()})
         waivers = tuple(
             Waiver(w["policy"], tuple(w["resources"]), w["reason"], w["owner"], date.fromisoformat(w["expires"]))
-            for w in json.loads((directory / "inputs/waivers.json").read_bytes())
+            for w in _json(directory, "inputs/waivers.json")
         )
         at = datetime.fromisoformat(recorded.run["evaluatedAt"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, TamperedError) as error:
         raise UsageError(
             f"{directory} is not a whole run: {error}.", "Name a directory that lockdown audit wrote."
         ) from error
@@ -60,6 +57,10 @@ def replay(directory: Path) -> Replayed:
             return Replayed((), by_azure)
         differences = tuple(islice(_differences(recorded, again), _DIFFERENCES_SHOWN))
         return Replayed(differences or ("the results differ",), by_azure)
+
+
+def _json(directory: Path, name: str) -> Any:  # noqa: ANN401
+    return strict.loads((directory / name).read_bytes(), name=name)
 
 
 def _differences(recorded: record.Record, again: record.Record) -> Iterator[str]:

@@ -308,7 +308,10 @@ def complete(run: predicate.AuditRun, allow_partial: bool) -> tuple[bool, str]:
 
 def replay(again: Callable[[], Replayed]) -> tuple[Replayed, str]:
     """Judge the snapshot again and compare."""
-    found = again()
+    try:
+        found = again()
+    except UsageError as error:
+        raise TamperedError(f"The run cannot be judged again: {error.message}") from error
     if found.differences:
         more = f" (and {len(found.differences) - 1} more)" if len(found.differences) > 1 else ""
         raise TamperedError(f"Judging the snapshot again gives another result: {found.differences[0]}{more}.")

@@ -6,7 +6,6 @@ the rows of the answers, without their secrets. Rows of an answer that did not c
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +14,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from lockdown.errors import UsageError
+from lockdown import strict
+from lockdown.errors import TamperedError, UsageError
 from lockdown.snapshot.redact import Redactor
 from lockdown.strict import canonical
 
@@ -140,10 +140,10 @@ def read(directory: Path) -> Answers:
     if not directory.is_dir():
         return NOT_ASKED
     try:
-        told = json.loads((directory / _QUERIES).read_bytes())
+        told = strict.loads((directory / _QUERIES).read_bytes(), name=_QUERIES)
         answered = [Answered(**item) for item in told["answered"]]
         whole = _digest(directory / _ROWS) == told["rowsSha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, TamperedError) as error:
         raise UsageError(
             f"{directory} does not hold the answers of a run: {error}.", "Name a directory that lockdown audit wrote."
         ) from error

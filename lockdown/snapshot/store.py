@@ -6,7 +6,6 @@ equal row.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -16,7 +15,8 @@ from typing import IO, Any, Self
 
 import orjson
 
-from lockdown.errors import UsageError
+from lockdown import strict
+from lockdown.errors import TamperedError, UsageError
 from lockdown.model import Cloud, Scope, Source, Unread
 from lockdown.snapshot.redact import Redactor
 from lockdown.snapshot.tables import TABLES
@@ -206,7 +206,7 @@ def read_scope(path: Path, directory: Path) -> Snapshot:
         UsageError: the file is not one that ``write_scope`` wrote, or a table's file is missing or altered.
     """
     try:
-        found = json.loads(path.read_bytes())
+        found = strict.loads(path.read_bytes(), name=path.name)
         tables = {t["name"]: Table(**{**t, "types": tuple(t["types"])}) for t in found["tables"]}
         snapshot = Snapshot(
             directory=directory,
@@ -222,7 +222,7 @@ def read_scope(path: Path, directory: Path) -> Snapshot:
             derived=found["subscriptionsDerived"],
             redactions=found["redactions"],
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, TamperedError) as error:
         raise UsageError(
             f"{path} does not describe a snapshot: {error}.", "Name a directory that lockdown audit wrote."
         ) from error

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockdown.errors import Exit, UntrustedError, UsageError
-from lockdown.evidence import trust
-from lockdown.evidence.dsse import wrap
+from lockdown.errors import Exit, LockdownError, UntrustedError, UsageError
+from lockdown.evidence import root_file, timestamp, trust
+from lockdown.evidence.dsse import Envelope, Signature, pae, wrap, written
 from lockdown.evidence.files import BUNDLE, RESULTS, RUN, SUMS
 from lockdown.evidence.keys import FileSigner
-from lockdown.evidence.trust import TrustRoot
+from lockdown.evidence.trust import TrustRoot, Tsa
 from lockdown.strict import canonical, loads
-from tests.evidence.handmade import check, payload
+from tests.evidence.handmade import check, payload, signed_root, signer
 
 Contents = dict[str, bytes]
 WILD = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,6 +98,46 @@ def test_anything_in_a_signed_statement(
 ) -> None:
     statement = loads(payload(genuine[BUNDLE]), name="statement") | {field: value}
     never_yes(genuine | {BUNDLE: wrap(canonical(statement), key)}, trusted)
+
+
+ALICE = signer()
+
+
+@WILD
+@given(st.binary(max_size=100) | JSON.map(canonical) | edits())
+def test_anything_as_a_signed_trust_root(trusted: TrustRoot, change: bytes | Callable[[bytes], bytes]) -> None:
+    genuine = signed_root(trusted, ALICE)
+    data = change if isinstance(change, bytes) else change(genuine)
+    try:
+        read = root_file.parse(data, name="trust root")
+        read.check()
+    except UntrustedError:
+        return
+    assert data == genuine or read.root.lab
+
+
+@WILD
+@given(st.binary(max_size=100) | JSON.map(canonical))
+def test_anything_that_may_change_it_signed(data: bytes) -> None:
+    signature = Signature(ALICE.key_id, ALICE.sign(pae(root_file.PAYLOAD_TYPE, data)))
+    with pytest.raises(UntrustedError):
+        root_file.parse(written(Envelope(data, (signature,), root_file.PAYLOAD_TYPE)), name="trust root").check()
+
+
+TOKEN = (Path(__file__).parents[1] / "evidence/golden/token.tsr").read_bytes()
+ROOT_OF_TIME = (Path(__file__).parents[1] / "evidence/golden/tsa-root.pem").read_text()
+
+
+@WILD
+@given(st.binary(max_size=200) | edits())
+def test_anything_as_a_timestamp(change: bytes | Callable[[bytes], bytes]) -> None:
+    pinned = (Tsa(roots=(ROOT_OF_TIME,), subject="CN=Time"),)
+    genuine = timestamp.dated(TOKEN, b"signature", pinned, name="token")
+    data = change if isinstance(change, bytes) else change(TOKEN)
+    try:
+        assert timestamp.dated(data, b"signature", pinned, name="token") == genuine
+    except LockdownError:
+        return
 
 
 @WILD
