@@ -28,6 +28,7 @@ from lockdown.sandbox.scenarios import build
 from lockdown.sandbox.server import Sandbox
 from lockdown.strict import canonical
 from tests.conftest import clean
+from tests.sandbox.arm_client import ArmClient
 
 if TYPE_CHECKING:
     from tests.conftest import Lockdown
@@ -72,6 +73,10 @@ class Both:
 
 
 def audited(sandbox: Sandbox, out: Path, engine: str, scope: Scope | None = None, **wanted: Any) -> Record:
+    return finished(sandbox, out, engine, scope, **wanted).record
+
+
+def finished(sandbox: Sandbox, out: Path, engine: str, scope: Scope | None = None, **wanted: Any) -> run.Finished:
     found = config.load(sandbox.config_file)
     environment = clean(sandbox.environment("auditor"))
     with pytest.MonkeyPatch.context() as patch:
@@ -87,7 +92,7 @@ def audited(sandbox: Sandbox, out: Path, engine: str, scope: Scope | None = None
             engine=engine,
             **wanted,
         )
-        return run.audit(asked, Silent()).record
+        return run.audit(asked, Silent())
 
 
 def opened(directory: Path) -> Record:
@@ -354,6 +359,30 @@ def test_a_management_group_is_asked_as_a_whole(tmp_path: Path, monkeypatch: pyt
         there = audited(sandbox, tmp_path / "there", "resource-graph", policies=policies, scope=scope)
     assert results(here) == results(there)
     assert judged_by(there, "resource-graph") == {"kv-pna-disabled", "pip-none-in-scope"}
+
+
+def test_drift_compares_verdicts_of_either_engine_and_takes_what_was_not_copied_for_neither_gone_nor_new(
+    tmp_path: Path,
+) -> None:
+    policies = chosen(tmp_path / "mine", "public-network-access/kv-pna-disabled", "public-ip/vm-no-public-ip")
+    with Sandbox("coa-stock", quota=False) as sandbox:
+        audited(sandbox, tmp_path / "1", "snapshot", policies=policies)
+        vault = next(r["resource"] for r in opened(tmp_path / "1").results() if r["policy"] == "kv-pna-disabled")
+        same = finished(sandbox, tmp_path / "2", "resource-graph", policies=policies, baseline=tmp_path / "1").drift
+        closed = {"properties": {"publicNetworkAccess": "Disabled"}}
+        client = ArmClient(sandbox, "operator")
+        assert client.call("PATCH", vault, closed, version="2023-07-01").status_code == 200
+        client.close()
+        later = finished(sandbox, tmp_path / "3", "resource-graph", policies=policies, baseline=tmp_path / "2").drift
+    assert same is not None
+    assert (same.is_empty, same.complete) == (True, True)
+    assert {item.kind for item in same.not_compared} == {"notCollected"}
+    assert any("judged by another engine" in warning for warning in same.warnings)
+    assert later is not None
+    assert [(item.policy, item.direction) for item in later.verdicts] == [("kv-pna-disabled", "better")]
+    assert later.verdicts[0].attribution.who
+    assert not later.resources
+    assert not later.not_compared
 
 
 def test_answers_are_kept_without_secrets(tmp_path: Path) -> None:
