@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -27,6 +28,11 @@ COMMANDS = {
     "verify": "Check the evidence of a run, without Azure and without trust in us.",
     "waivers": "Write waiver entries for the failures of a run.",
 }
+
+
+_OBJECTS = 1_000_000
+"""So many new objects bring on a search for cycles. Pages and syntax trees are large and have none: at Python's 700, a
+third of the time of a translation goes into searching."""
 
 
 class Terminated(BaseException):
@@ -57,6 +63,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with a code of :class:`lockdown.errors.Exit`."""
     signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(_OBJECTS)
     logging.getLogger("azure").addHandler(logging.NullHandler())  # what went wrong is told once, by us
     sys.exit(run(sys.argv[1:]))
 
