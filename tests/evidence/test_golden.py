@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import pytest
+from sigstore_models.bundle.v1 import Bundle
 
 from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
 from lockdown.evidence import dsse, root_file
 from lockdown.evidence.archive import ArchiveFiles
-from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, RUN, RUN_TOKEN
+from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, RUN, RUN_TOKEN, MemoryFiles
 from lockdown.evidence.verify import Demands, Verification, verify
+from tests.evidence.handmade import memory
 from tests.evidence.test_seal import by_hand
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,6 +28,13 @@ MADE = datetime(2026, 11, 24, 15, tzinfo=UTC)
 def verified(trust: str, now: datetime, demands: Demands) -> Verification:
     with (GOLDEN / "bundle.zip").open("rb", buffering=0) as file:
         return verify(ArchiveFiles(file), root_file.load(GOLDEN / trust), now=now, demands=demands)
+
+
+@pytest.fixture
+def unpacked(tmp_path: Path) -> Path:
+    with zipfile.ZipFile(GOLDEN / "bundle.zip") as file:
+        file.extractall(tmp_path / "run")
+    return tmp_path / "run"
 
 
 @pytest.mark.parametrize("year", [2026, 2027, 2033, 2050])
@@ -48,21 +59,54 @@ def test_under_the_trust_root_of_a_laboratory() -> None:
     assert late.exit_code is Exit.UNTRUSTED, "it pins no authority, and expired"
 
 
-def test_the_commands_in_it_still_work(tmp_path: Path) -> None:
-    with zipfile.ZipFile(GOLDEN / "bundle.zip") as file:
-        file.extractall(tmp_path)
-    done = by_hand(tmp_path, GOLDEN / "public.pem")
+def test_the_commands_in_it_still_work(unpacked: Path) -> None:
+    done = by_hand(unpacked, GOLDEN / "public.pem")
     assert done.stdout.splitlines().count("Verified OK") == 2
     failed = [line for line in done.stdout.splitlines() if line.endswith(": FAILED")]
     assert set(failed) <= {"Verification: FAILED"}, "no authority was named"
 
 
-def test_openssl_verifies_its_timestamps_at_their_time(tmp_path: Path) -> None:
-    with zipfile.ZipFile(GOLDEN / "bundle.zip") as file:
-        file.extractall(tmp_path)
+def test_openssl_verifies_its_timestamps_at_their_time(unpacked: Path) -> None:
     trusting = ["-CAfile", str(GOLDEN / "tsa-root.pem"), "-attime", str(int(MADE.timestamp()))]
     for token, name in ((RUN_TOKEN, RUN), (BUNDLE_TOKEN, BUNDLE)):
-        (tmp_path / "sig").write_bytes(dsse.parse((tmp_path / name).read_bytes(), name=name).signature)
+        (unpacked / "sig").write_bytes(dsse.parse((unpacked / name).read_bytes(), name=name).signature)
         command = ["openssl", "ts", "-verify", "-in", token, "-data", "sig", *trusting]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=unpacked, capture_output=True, text=True, check=True)
         assert "Verification: OK" in done.stdout
+
+
+def test_sigstores_own_models_read_what_the_manual_makes_of_it(unpacked: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/evidence.md").read_text()
+    command = page.split("```bash\n")[1].split("```")[0]
+    subprocess.run(["sh", "-c", command], cwd=unpacked, env={"PATH": "/usr/bin:/bin", "work": ".."}, check=True)
+    bundle = Bundle.from_json((unpacked.parent / "bundle.sigstore.json").read_bytes())
+    envelope = dsse.parse((unpacked / BUNDLE).read_bytes(), name=BUNDLE)
+    material = bundle.verification_material
+    assert bundle.dsse_envelope is not None
+    assert bundle.dsse_envelope.payload_type == envelope.payload_type
+    assert bundle.dsse_envelope.payload == envelope.payload
+    assert bundle.dsse_envelope.signatures[0].sig == envelope.signature
+    assert material.public_key is not None
+    assert material.public_key.hint == envelope.key_id
+    assert material.timestamp_verification_data is not None
+    token = material.timestamp_verification_data.rfc3161_timestamps[0].signed_timestamp
+    assert token == (unpacked / BUNDLE_TOKEN).read_bytes()
+
+
+def test_bytes_of_every_file_count(unpacked: Path) -> None:
+    """First, middle, last and fifty others of each; what the bytes of a token prove is told by test_timestamp."""
+    files, root = memory(unpacked), root_file.load(GOLDEN / "trust-root.json")
+    assert verify(MemoryFiles(files), root, now=MADE).exit_code is Exit.OK
+    dice = Random(0)  # noqa: S311 - the same bytes every time
+    for name, data in files.items():
+        places = {0, len(data) // 2, len(data) - 1, *(dice.randrange(len(data)) for _ in range(50) if data)}
+        for at in sorted(places) if data and name != BUNDLE_TOKEN else ():
+            flipped = files | {name: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]}
+            assert verify(MemoryFiles(flipped), root, now=MADE).exit_code is Exit.TAMPERED, (name, at)
+
+
+def test_bytes_of_the_archive_count() -> None:
+    data, root = (GOLDEN / "bundle.zip").read_bytes(), root_file.load(GOLDEN / "trust-root.json")
+    for at in range(0, len(data), 41):
+        flipped = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        assert verify(ArchiveFiles(io.BytesIO(flipped)), root, now=MADE).exit_code is Exit.TAMPERED, at
