@@ -35,6 +35,7 @@ COLUMNS = (
     "resource",
     "runId",
     "evaluatedAt",
+    "source",
 )
 
 # What a spreadsheet takes for the start of a formula, its full-width forms, and what may stand before it unseen.
@@ -107,4 +108,5 @@ def _cells(export: Export, row: Row) -> tuple[str, ...]:
         row.resource,
         export.run_id,
         moment(export.evaluated),
+        export.source,
     )

@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from lockdown.errors import TamperedError
 from lockdown.model import Control, Severity, Verdict
 from lockdown.record import Record
-from lockdown.report import shell, view
+from lockdown.report import shell, view, words
 from lockdown.report.place import Place, place
 from lockdown.report.visible import prose, visible
 from lockdown.strict import canonical
@@ -109,6 +109,7 @@ class Export:
         complete: whether everything in scope was read and judged, and the run was not interrupted.
         subscriptions: lower-case subscription id to the name that people know.
         unreadable: what could not be read and why, a sentence each.
+        cautions: what a reader must know before believing anything else, such as that this is a sandbox.
         frameworks: framework id to its title.
         titles: (framework id, control id) to the title of the control.
         counts: results by status, as the record states them and as they were counted.
@@ -128,6 +129,7 @@ class Export:
     complete: bool
     subscriptions: Mapping[str, str]
     unreadable: tuple[str, ...]
+    cautions: tuple[str, ...]
     warnings: tuple[str, ...]
     policy_set: str
     frameworks: Mapping[str, str]
@@ -235,6 +237,7 @@ def _export(record: Record) -> Export:
         complete=run["complete"] is True and not run["unreadable"] and not run.get("partial"),
         subscriptions={_text(i["id"]).lower(): _text(i["name"]) for i in run["scope"]["subscriptions"]},
         unreadable=tuple(f"{_text(u['what'])} {_text(u['name'])}: {_text(u['reason'])}" for u in run["unreadable"]),
+        cautions=tuple(f"{word}: {sentence}" for word, sentence in words.cautions(run)),
         warnings=tuple(_text(warning) for warning in run["warnings"]),
         policy_set=_text(run["policySet"]["digest"]),
         frameworks={_text(item["id"]): _text(item["title"]) for item in listed},

@@ -103,6 +103,7 @@ def _suite(export: Export, policy: Told, rows: Iterator[Row]) -> Iterator[str]:
             "severity": policy.severity.value,
             "controls": ", ".join(f"{control.framework} {control.id}" for control in policy.controls),
             "runId": export.run_id,
+            "source": export.source,
         }
     )
     for row in rows:

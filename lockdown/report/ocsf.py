@@ -118,6 +118,7 @@ def _event(export: Export, row: Row) -> Json:
             "expected": line(row.expected),
             "observed": line(row.observed),
             "command": row.command,
+            "source": line(export.source),
         },
     }
     if row.resource:

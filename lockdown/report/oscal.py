@@ -63,6 +63,7 @@ def markup(text: str) -> str:
 def metadata(export: Export, what: str) -> Json:
     """Return the metadata of a document."""
     names = words.listing([name or identifier for identifier, name in export.subscriptions.items()])
+    told: Json = {"remarks": markup(" ".join(export.cautions))} if export.cautions else {}
     return {
         "title": markup(f"{what} of the Azure environment {names}" if names else what),
         "last-modified": moment(export.finished),
@@ -76,6 +77,7 @@ def metadata(export: Export, what: str) -> Json:
             ("policy-set", export.policy_set),
             *((f"count-{status}", str(number)) for status, number in export.counts.items()),
         ),
+        **told,
     }
 
 

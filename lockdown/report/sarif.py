@@ -146,6 +146,7 @@ def _rule(export: Export, policy: Told, taxonomies: Mapping[str, Mapping[str, in
 
 def _invocation(export: Export, position: Mapping[str, int]) -> Json:
     told = [
+        *({"level": "warning", "message": message(caution)} for caution in export.cautions),
         *({"level": "error", "message": message(f"Could not be read: {what}")} for what in export.unreadable),
         *({"level": "warning", "message": message(warning)} for warning in export.warnings),
         *(

@@ -215,6 +215,16 @@ def test_sarif_says_what_could_not_be_read(tmp_path: Path) -> None:
     assert "No access." in json.dumps(invocation["toolExecutionNotifications"])
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_format_hides_that_a_run_is_of_a_sandbox(tmp_path: Path, name: str) -> None:
+    live = text(exports.mixed(tmp_path / "results.json"), name)
+    assert "sandbox" not in live.lower()
+    told = text(exports.mixed(tmp_path / "results.json", source="sandbox"), name)
+    assert told.count("sandbox") >= (
+        sum(stated(read(tmp_path / "results.json")).values()) if name in {"csv", "ocsf"} else 1
+    )
+
+
 def test_sarif_levels_follow_the_severity_of_the_result(mixed: Record) -> None:
     found = json.loads(text(mixed, "sarif"))["runs"][0]["results"]
     levels = [(result["properties"]["severity"], result["level"]) for result in found if result["kind"] == "fail"]
