@@ -68,4 +68,4 @@ browser:
 	touch $@
 
 clean:
-	rm -rf .venv .az .kusto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .az .azurite .kusto .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -31,6 +31,8 @@ class Config:
         boundary: as written; empty subscriptions stand for the scope's own.
         key: where the signing key is, as a URI; None leaves runs unsigned unless ``--key`` is given.
         tsa: URL of the time-stamping authority that dates signatures.
+        store: where evidence and its history are kept, as a URL; None keeps neither.
+        retention_days: how long a new store says that they are to be kept; None is the default.
     """
 
     scope: Scope = field(default_factory=Scope)
@@ -38,6 +40,8 @@ class Config:
     waivers: tuple[Waiver, ...] = ()
     key: str | None = None
     tsa: str | None = None
+    store: str | None = None
+    retention_days: int | None = None
 
 
 def load(path: Path, today: date | None = None) -> Config:
@@ -66,6 +70,8 @@ def load(path: Path, today: date | None = None) -> Config:
         tuple(Waiver(w.policy, tuple(w.resources), w.reason, w.owner, w.expires) for w in written.waivers),
         written.signing.key,
         written.signing.tsa,
+        written.evidence.store,
+        written.evidence.retentionDays,
     )
 
 
@@ -169,8 +175,14 @@ class _Signing(_Strict):
     tsa: str | None = None
 
 
+class _Evidence(_Strict):
+    store: Filled | None = None
+    retentionDays: Annotated[int, Field(ge=1)] | None = None  # noqa: N815
+
+
 class _File(_Strict):
     scope: _Scope = _Scope()
     boundary: _Boundary = _Boundary()
     waivers: list[_Waiver] = []
     signing: _Signing = _Signing()
+    evidence: _Evidence = _Evidence()

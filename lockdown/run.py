@@ -18,6 +18,9 @@ from lockdown.ahead import Ahead
 from lockdown.audit import Evaluation, engine_for, evaluate, within
 from lockdown.errors import UsageError
 from lockdown.evidence import keys, seal, timestamp
+from lockdown.history import records as history
+from lockdown.history import session
+from lockdown.history.store import open_store
 from lockdown.model import Boundary, Cloud, Policy, Scope, Source, Unread, Waiver
 from lockdown.policy import frameworks, questions
 from lockdown.policy import load as policy_load
@@ -63,6 +66,8 @@ class Wanted:
         key: URI of the signing key; None leaves the run unsigned.
         tsa: URL of the time-stamping authority that dates the signatures; None leaves them undated.
         baseline: an approved run to compare with.
+        store: URL of the evidence store, whose history records the run; None records it nowhere.
+        retention_days: how long a store that the run is the first in says that its evidence is to be kept.
         engine: ``snapshot``, or ``resource-graph``: Azure judges by those policies that it can run. Not with
             ``snapshot``.
         formats: the formats of :data:`lockdown.report.formats.FORMATS` to write results in, beside their record.
@@ -80,6 +85,8 @@ class Wanted:
     key: str | None = None
     tsa: str | None = None
     baseline: Path | None = None
+    store: str | None = None
+    retention_days: int = history.RETENTION_DAYS
     engine: str = SNAPSHOT
     formats: tuple[str, ...] = ()
 
@@ -119,9 +126,10 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
     signer = keys.load_signer(wanted.key, cloud=wanted.cloud, authority=wanted.authority) if wanted.key else None
     stamper = _stamper(wanted)
     baseline = _baseline(wanted.baseline) if wanted.baseline else None
-    started = _now()
+    started, run_id = _now(), str(uuid4())
+    entry = _entry(wanted, signer, run_id)
     out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"
-    with workplace(out) as work:
+    with workplace(out) as work, session.entered(entry, wanted.retention_days):
         translations = Translations(user_folder())
         there = _judged_there(wanted, policies)
         here = replace(policies, policies=tuple(policy for policy in policies.policies if policy not in there))
@@ -135,7 +143,7 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         (work / "results").mkdir()
         with engine_for(snapshot, work, translations, answers) as engine:
             found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine, answers)
-            run = _run_object(snapshot, policies, found, started, evaluated)
+            run = _run_object(snapshot, policies, found, run_id, started, evaluated)
             record.write(work / "results/results.json", run, found.policies(), found.results())
         made = record.read(work / "results/results.json")
         if baseline is not None:
@@ -151,7 +159,12 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         (work / "report").mkdir()
         page = html.render(made, envelope=envelope, key_id=signer.key_id if signer else None)
         (work / "report/report.html").write_bytes(page)
+        if entry is not None:
+            entry.write_chain(work)
         seal.seal(work, signer, stamper)
+        if entry is not None:
+            watch.stage("Storing the evidence")
+            entry.finish(work, made)
     return Finished(out, record.read(out / "results/results.json"), changed)
 
 
@@ -163,6 +176,20 @@ def _stamper(wanted: Wanted) -> timestamp.Stamper | None:
     stamper = timestamp.authority(wanted.tsa)
     stamper(token_bytes(32))  # a wrong address is to be found before an hour of reading, not after
     return stamper
+
+
+def _entry(wanted: Wanted, signer: keys.Signer | None, run_id: str) -> session.Entry | None:
+    """Return the run's entry in the history, not yet made, where a store is configured."""
+    if wanted.store is None:
+        return None
+    if signer is None:
+        raise UsageError(
+            "An evidence store takes signed runs only, and no key is given.", "Give --key, or signing.key."
+        )
+    store = open_store(wanted.store, cloud=wanted.cloud, authority=wanted.authority)
+    cloud = "file" if wanted.snapshot is not None else wanted.cloud or "AzureCloud"
+    covered = history.covered(cloud, wanted.scope.subscriptions, wanted.scope.management_groups)
+    return session.Entry(store, signer, run_id, covered)
 
 
 def _refuse_misread(policies: PolicySet) -> None:
@@ -283,14 +310,14 @@ def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: Poli
 
 
 def _run_object(
-    snapshot: Snapshot, policies: PolicySet, found: Evaluation, started: datetime, evaluated: datetime
+    snapshot: Snapshot, policies: PolicySet, found: Evaluation, run_id: str, started: datetime, evaluated: datetime
 ) -> dict[str, Any]:
     judged = {kind for policy in policies.policies for kind in policy.applies_to}
     warnings = list(found.warnings)
     if snapshot.derived:
         warnings.append("The snapshot listed no subscriptions: they were taken from the ids of its resources.")
     return {
-        "runId": str(uuid4()),
+        "runId": run_id,
         "tool": {"name": "lockdown", "version": __version__},
         "startedAt": _text(started),
         "finishedAt": _text(_now()),

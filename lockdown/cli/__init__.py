@@ -21,6 +21,7 @@ COMMANDS = {
     "convert": "Write the results of a run as CSV, SARIF, JUnit, OCSF or OSCAL.",
     "demo": "Watch the whole story on a local Azure: two audits, drift, evidence, tampering.",
     "drift": "Say what changed since an approved run, who did it and when.",
+    "history": "Show the runs that were made, those that are missing, and how controls fared.",
     "keys": "Make keys for signing runs in tests and laboratories.",
     "policies": "List, show, test and lint what must hold.",
     "sandbox": "Run a local Azure to try everything against.",

@@ -51,6 +51,7 @@ def wanted(
     baseline: Path | None = None,
 ) -> Wanted:
     """Return what a run is asked to do by the options of :func:`lockdown.cli.options.scope`."""
+    from lockdown.history.records import RETENTION_DAYS
     from lockdown.run import Wanted
 
     if snapshot is not None and engine != "snapshot":
@@ -71,6 +72,8 @@ def wanted(
         key=key or found.key,
         tsa=tsa or found.tsa,
         baseline=baseline,
+        store=found.store,
+        retention_days=found.retention_days or RETENTION_DAYS,
         engine=engine,
         formats=formats,
     )

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +93,9 @@ def _digest(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
 @click.option("--expect-tenant", callback=_guid, metavar="ID", help="Refuse a run of another tenant.")
 @click.option("--policies-digest", callback=_digest, metavar="HEX", help="Refuse a run judged by another policy set.")
 @click.option("--require-compliant", is_flag=True, help="Exit 7 if the run is genuine and its outcome not compliant.")
+@click.option(
+    "--history", metavar="URL", help="Also prove the history in this evidence store, and this run's place in it."
+)
 @click.option("--allow-partial", is_flag=True, help="Accept a run that could not read everything in its scope.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 @click.option("--quiet", is_flag=True, help="Print only what failed, and the outcome.")
@@ -108,6 +112,7 @@ def command(
     expect_tenant: str | None,
     policies_digest: str | None,
     require_compliant: bool,
+    history: str | None,
     allow_partial: bool,
     as_json: bool,
     quiet: bool,
@@ -115,15 +120,16 @@ def command(
     """Check that RUN, a directory or a bundle, is what a trusted key signed.
 
     Exits 0 if every check passed, 3 if something was changed, 4 if nobody who is trusted signed it (also without
-    --trust), 6 if it is too old or its time not proven, 5 if it does not cover its scope or is not of the one expected,
-    and 7 with --require-compliant if it is genuine and not compliant.
+    --trust), 6 if it is too old or its time not proven, 5 if it does not cover its scope, is not of the one expected or
+    is missing from --history, and 7 with --require-compliant if it is genuine and not compliant.
     """
     from lockdown.evidence.verify import Demands, verify
 
+    root = _trust_root(run, trust, trust_fingerprint, trust_state)
     with _files(run) as files:
         found = verify(
             files,
-            _trust_root(run, trust, trust_fingerprint, trust_state),
+            root,
             now=datetime.now(UTC),
             rollback_checked=trust_state is not None,
             allow_partial=allow_partial,
@@ -137,6 +143,8 @@ def command(
             ),
             replay=(lambda: _again(run, files)) if replay else None,
         )
+        if history is not None:
+            found = _with_history(found, history, files, root)
     if as_json:
         click.echo(json.dumps(_document(run, found), indent=2))
     else:
@@ -191,6 +199,21 @@ def _trust_root(run: Path, trust: Path | None, fingerprint: str | None, state: P
     except UntrustedError as error:
         return error
     return found.root
+
+
+def _with_history(found: Verification, url: str, files: Files, root: Trusted) -> Verification:
+    """Return ``found`` with what the history in a store says of the run."""
+    from lockdown.evidence.ledger import Ledger
+    from lockdown.history import proof
+    from lockdown.history.store import open_store
+
+    ledger = Ledger(list(found.checks))
+    judge = None if root is None or isinstance(root, UntrustedError) else root
+    own = files if found.run is not None else None
+    proof.prove(ledger, open_store(url), judge, now=datetime.now(UTC), run=own)
+    if own is None:
+        ledger.skip("history run", "not looked for, because the run is not intact")
+    return replace(found, checks=tuple(ledger.checks), exit_code=ledger.exit_code)
 
 
 def _again(run: Path, files: Files) -> Replayed:

@@ -16,6 +16,8 @@ from lockdown.model import Outcome, Source
 
 AUDIT_RUN = "urn:coa-lockdown:predicate:audit-run:v1"
 EVIDENCE_BUNDLE = "urn:coa-lockdown:predicate:evidence-bundle:v1"
+HISTORY_RECORD = "urn:coa-lockdown:predicate:history-record:v1"
+"""What ``lockdown.history`` signs: a run started, a run ended."""
 
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -29,7 +29,7 @@ from lockdown.evidence.files import (
 from lockdown.evidence.times import stamp
 from lockdown.evidence.timestamp import Stamper
 
-_PLACES = (*SIGNED_FOLDERS, "report/", SEAL_FOLDER)
+_PLACES = (*SIGNED_FOLDERS, "history/", "report/", SEAL_FOLDER)
 _OWN = {RUN, RUN_TOKEN, SUMS, BY_HAND}
 _SEAL = {BUNDLE, BUNDLE_TOKEN}
 

@@ -16,7 +16,7 @@ from lockdown.errors import TamperedError, UntrustedError
 from lockdown.evidence import algorithms
 from lockdown.evidence.algorithms import Algorithm
 from lockdown.evidence.dsse import Envelope
-from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE, AuditRun
+from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD, AuditRun
 from lockdown.evidence.times import Stamp, stamp
 from lockdown.model import Source
 
@@ -230,7 +230,7 @@ def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
         keys=(key,),
         sources=tuple(Source) if lab else (Source.LIVE,),
         hosts=(ANY_HOST,) if lab else MICROSOFT_HOSTS,
-        predicate_types=(AUDIT_RUN, EVIDENCE_BUNDLE),
+        predicate_types=(AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD),
     )
 
 

@@ -57,6 +57,8 @@ def test_the_environment_names_the_principal(local_azure: Sandbox) -> None:
         "AZURE_SUBSCRIPTION_ID",
         "LOCKDOWN_CLOUD",
         "LOCKDOWN_CONFIG",
+        "LOCKDOWN_SANDBOX_KEY",
+        "LOCKDOWN_SANDBOX_OBJECT_ID",
         "REQUESTS_CA_BUNDLE",
         "SSL_CERT_FILE",
     }

@@ -1,0 +1,201 @@
+"""The two records of a run, as they are signed: it started; it ended. docs/history.md explains each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from lockdown import strict
+from lockdown.errors import TamperedError
+from lockdown.evidence import dsse, statement
+from lockdown.evidence.dsse import Envelope
+from lockdown.evidence.predicate import HISTORY_RECORD, Count, Digest, Tool
+from lockdown.evidence.times import Stamp
+from lockdown.model import Outcome
+
+STORE: Literal["urn:coa-lockdown:history-store:v1"] = "urn:coa-lockdown:history-store:v1"
+RETENTION_DAYS = 2557
+"""Seven years: six are required (45 CFR 164.316(b)(2)(i)), counted from when a policy was last in effect."""
+
+PREVIOUS, RUN = "previous", "run"
+MAX_BYTES = 4 * 1024 * 1024
+Sequence = Annotated[int, Field(ge=1, le=99_999_999)]
+
+
+class _Strict(BaseModel):
+    # A field that a later version adds does not spoil what this version knows how to check.
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        field_title_generator=lambda name, _: to_camel(name),
+    )
+
+
+class Covered(_Strict):
+    """What a run was asked to look at. Runs of the same ``id`` are compared with each other."""
+
+    id: Digest = Field(description="SHA-256 of the other three, canonical JSON.")
+    cloud: str = Field(description="As it was named; file for a run over a snapshot.")
+    subscriptions: tuple[str, ...]
+    management_groups: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _named_by_its_digest(self) -> Self:
+        if covered_id(self.cloud, self.subscriptions, self.management_groups) != self.id:
+            raise ValueError("id is not the SHA-256 of the other fields")
+        return self
+
+
+class Archive(_Strict):
+    """The sealed run in the store."""
+
+    name: str = Field(pattern=r"^runs/[0-9]{8}\.zip$")
+    sha256: Digest
+
+
+class _Record(_Strict):
+    sequence: Sequence = Field(description="Its place in the history, from 1 without a gap.")
+    previous: Digest = Field(description="SHA-256 of the payload before it; of store.json for the first.")
+    run_id: str = Field(min_length=1, max_length=200)
+    scope: Covered
+    at: Stamp = Field(description="By the signer's clock.")
+    tool: Tool
+
+
+class Started(_Record):
+    """A run began. Without an ``Ended`` that names it, its outcome is indeterminate."""
+
+    record: Literal["started"]
+
+
+class Ended(_Record):
+    """A run ended, with evidence or with a failure."""
+
+    record: Literal["ended"]
+    started: Sequence = Field(description="The sequence of the record that it closes.")
+    outcome: Outcome
+    run_payload: Digest | None = Field(description="SHA-256 of the payload of run/run.dsse.json; null: no evidence.")
+    archive: Archive | None
+    failure: str | None = Field(description="The kind of error that ended it; null if it came to its end.")
+    counts: dict[str, Count] = Field(description="Results by verdict.")
+    controls: dict[str, dict[str, tuple[Count, Count, Count, Count]]] = Field(
+        description="By framework and control: results that pass, fail, are waived, are unknown or manual."
+    )
+
+    @model_validator(mode="after")
+    def _plausible(self) -> Self:
+        if self.started >= self.sequence:
+            raise ValueError("it closes a record that is not before it")
+        if (self.run_payload is None) != (self.failure is not None):
+            raise ValueError("a run ends with evidence or with a failure")
+        if self.failure is not None and self.outcome is not Outcome.INDETERMINATE:
+            raise ValueError("a run that failed has no outcome")
+        if (self.run_payload is None) != (self.archive is None):
+            raise ValueError("evidence is in the store, or there is none")
+        return self
+
+
+Record = Started | Ended
+EITHER: TypeAdapter[Record] = TypeAdapter(Annotated[Started | Ended, Field(discriminator="record")])
+
+
+class Origin(_Strict):
+    """store.json: what the first record stands on."""
+
+    format: Literal["urn:coa-lockdown:history-store:v1"]
+    id: str = Field(min_length=1)
+    created_at: Stamp
+    retention_days: int = Field(ge=1, description="How long what is here is to be kept, from its last use.")
+    retention_basis: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """A record as it stands in the store.
+
+    Attributes:
+        digest: SHA-256 of its payload in hex: what identifies it.
+        data: the file.
+    """
+
+    record: Record
+    digest: str
+    envelope: Envelope
+    data: bytes
+
+
+def covered(cloud: str, subscriptions: tuple[str, ...], management_groups: tuple[str, ...]) -> Covered:
+    """Return what a run covers, in the form that records have."""
+    named = tuple(sorted(subscriptions)), tuple(sorted(management_groups))
+    return Covered(id=covered_id(cloud, *named), cloud=cloud, subscriptions=named[0], management_groups=named[1])
+
+
+def covered_id(cloud: str, subscriptions: tuple[str, ...], management_groups: tuple[str, ...]) -> str:
+    """Return the digest that names a scope."""
+    named = {"cloud": cloud, "managementGroups": list(management_groups), "subscriptions": list(subscriptions)}
+    return sha256(strict.canonical(named)).hexdigest()
+
+
+def payload(record: Record) -> bytes:
+    """Return the in-toto statement that is signed for a record."""
+    return statement.written(
+        statement.Statement(HISTORY_RECORD, record.model_dump(mode="json", by_alias=True), _subjects(record))
+    )
+
+
+def read(data: bytes, *, name: str) -> Link:
+    """Return the record in a file; its signature is not checked here.
+
+    Raises:
+        TamperedError: it is not in the one form that lockdown writes, or contradicts itself.
+    """
+    if len(data) > MAX_BYTES:
+        raise TamperedError(f"{name} is {len(data)} bytes long; at most {MAX_BYTES} are accepted.")
+    envelope = dsse.parse(data, name=name)
+    stated = statement.parse(envelope.payload, name=name)
+    if stated.predicate_type != HISTORY_RECORD:
+        raise TamperedError(f"{name} has the predicate type {stated.predicate_type!a}, not {HISTORY_RECORD}.")
+    try:
+        record = EITHER.validate_json(strict.canonical(stated.predicate))
+    except ValidationError as error:
+        raise TamperedError(f"{name}: {_first(error)}.") from error
+    if stated.subjects != _subjects(record):
+        raise TamperedError(f"{name} has other subjects than its fields name.")
+    return Link(record, sha256(envelope.payload).hexdigest(), envelope, data)
+
+
+def origin(data: bytes, *, name: str) -> Origin:
+    """Return what store.json says.
+
+    Raises:
+        TamperedError: it is not one.
+    """
+    try:
+        return Origin.model_validate_json(strict.canonical(strict.loads(data, name=name, max_bytes=MAX_BYTES)))
+    except ValidationError as error:
+        raise TamperedError(f"{name}: {_first(error)}.") from error
+
+
+def written(found: Origin) -> bytes:
+    """Return store.json."""
+    return strict.canonical(found.model_dump(mode="json", by_alias=True)) + b"\n"
+
+
+def _subjects(record: Record) -> Mapping[str, str]:
+    subjects = {PREVIOUS: record.previous}
+    if isinstance(record, Ended) and record.run_payload is not None:
+        subjects[RUN] = record.run_payload
+    return subjects
+
+
+def _first(error: ValidationError) -> str:
+    found: Any = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in found['loc']) or 'it'}: {found['msg']}"
