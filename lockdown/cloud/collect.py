@@ -65,9 +65,9 @@ def collect(
 
     What cannot be read becomes ``unread`` with its reason; the rest is still collected. ``arm_reads`` is read from
     Azure Resource Manager of the resources that were collected; their table is whole also where reads failed, because
-    it says so for each resource. With ``changes_since``, the records of who changed what since then are read too;
-    without them nothing is judged differently, so that table is only marked incomplete where it cannot be read. ``ask``
-    is called while the connection is open, to ask what else there is to ask.
+    it says so for each resource. With ``changes_since``, the records of who changed what since then are read too,
+    unless ``reads`` asks for all of them; without them nothing is judged differently, so that table is only marked
+    incomplete where it cannot be read. ``ask`` is called while the connection is open, to ask what else there is.
 
     Raises:
         ToolError: no credential was accepted, or Azure cannot be reached.
@@ -91,7 +91,7 @@ def collect(
             writer.begin(ARM_TABLE, reads[ARM_TABLE])
             writer.flush()
             reading.arm(client, _plan(directory, arm_reads))
-        if changes_since is not None:
+        if changes_since is not None and CHANGES not in reads:
             reading.changes(changes_since)
         if ask is not None:
             ask(graph, visible)

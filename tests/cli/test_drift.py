@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lockdown import demo
+from lockdown import demo, record
 from lockdown.cli.demo import command as demo_command
 from lockdown.sandbox.server import Sandbox
 
@@ -30,6 +30,9 @@ def test_an_unchanged_environment_has_no_drift_and_an_opened_one_says_who_and_wh
         operator = sandbox.environment("operator")["AZURE_CLIENT_ID"]
     assert len(said) == 2
     assert changed.code == 8, changed.err
+    found = record.read(tmp_path / "changed/results/results.json")
+    assert found.run["complete"]
+    assert not found.run["counts"]["unknown"]
     assert "operator-script" in changed.err
     drift: dict[str, Any] = json.loads((tmp_path / "changed/results/drift.json").read_bytes())
     (opened,) = drift["properties"]
