@@ -44,6 +44,11 @@ def _moment(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+_not_before = click.option(
+    "--not-before", callback=_moment, metavar="TIME", help="When the key begins to count.  [default: now]"
+)
+
+
 def _terms(command: Command) -> Command:
     """Add the options that say what a trust root allows."""
     for option in reversed(
@@ -94,20 +99,22 @@ def command() -> None:
 @_root_key
 @click.option("--threshold", type=click.IntRange(1), default=1, show_default=True, help="How many root keys must sign.")
 @click.option(
-    "--key",
-    "keys",
+    "--public-key",
+    "public_keys",
     multiple=True,
     required=True,
     type=_FILE,
-    help="The public key of who signs runs; may be given again.",
+    help="The public key of who signs runs, PEM; may be given again.",
 )
+@_not_before
 @_terms
 @click.option("--lab", is_flag=True, help="For a laboratory: what it vouches for is not evidence.")
 @click.option("--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The file to make.")
 def init(
     root_keys: tuple[str, ...],
     threshold: int,
-    keys: tuple[Path, ...],
+    public_keys: tuple[Path, ...],
+    not_before: datetime | None,
     *,
     lab: bool,
     out: Path,
@@ -119,7 +126,7 @@ def init(
     if out.exists():
         raise UsageError(f"{out} exists already; a trust root is never written over.", "Name another file with --out.")
     signers, now = _signers(root_keys), datetime.now(UTC)
-    trusted = [root_edit.trusted_key(_text(path), not_before=now) for path in keys]
+    trusted = [root_edit.trusted_key(_text(path), not_before=not_before or now) for path in public_keys]
     first = trust.new_root(trusted[0].pem, lab=lab, now=now).model_copy(
         update={"keys": tuple(trusted), "root": root_edit.root_keys(signers, threshold), **_changes(terms, now)}
     )
@@ -128,14 +135,14 @@ def init(
 
 @command.command("add-key")
 @_file
-@click.option("--key", required=True, type=_FILE, help="The public key to trust.")
-@click.option("--not-before", callback=_moment, metavar="TIME", help="When it begins to count.  [default: now]")
+@click.option("--public-key", required=True, type=_FILE, help="The public key to trust, PEM.")
+@_not_before
 @click.option("--not-after", callback=_moment, metavar="TIME", help="When it ends to count.  [default: a year later]")
 @_root_key
 @_out
 def add_key(
     file: Path,
-    key: Path,
+    public_key: Path,
     not_before: datetime | None,
     not_after: datetime | None,
     root_keys: tuple[str, ...],
@@ -145,7 +152,7 @@ def add_key(
     from lockdown.evidence import root_edit
 
     found, signers = _opened(file), _signers(root_keys)
-    added = root_edit.trusted_key(_text(key), not_before=not_before or datetime.now(UTC), not_after=not_after)
+    added = root_edit.trusted_key(_text(public_key), not_before=not_before or datetime.now(UTC), not_after=not_after)
     _write(out or file, root_edit.with_key(found.root, added), signers, found)
 
 

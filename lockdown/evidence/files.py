@@ -29,6 +29,9 @@ RESULTS, RUN, SUMS, BY_HAND, BUNDLE = (
 RUN_TOKEN, BUNDLE_TOKEN = "run/run.tsr", "seal/bundle.tsr"
 SIGNED_FOLDERS = ("inputs/", "policies/", "results/")
 SEAL_FOLDER = "seal/"
+MAX_SMALL = 16 * 1024 * 1024
+"""Bytes of an envelope or a list of digests; a run statement with 2,000 subjects has less than one."""
+
 _NAME = re.compile(r"[a-z0-9._/-]+")
 
 
@@ -93,9 +96,16 @@ class DirectoryFiles:
 
 
 def read(files: Files, name: str) -> bytes:
-    """Return the whole of a file that is known to be small: an envelope, the list of digests."""
+    """Return the whole of a file that must be small: an envelope, a timestamp, the list of digests.
+
+    Raises:
+        TamperedError: it is not.
+    """
     with files.open(name) as file:
-        return file.read()
+        data = file.read(MAX_SMALL + 1)
+    if len(data) > MAX_SMALL:
+        raise TamperedError(f"{name} is longer than the {MAX_SMALL} bytes that it could need.")
+    return data
 
 
 def digest(files: Files, name: str) -> str:

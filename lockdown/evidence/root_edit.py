@@ -32,8 +32,10 @@ def trusted_key(pem: str, *, not_before: datetime, not_after: datetime | None = 
     """Return the entry for a key that signs runs; it counts for a year unless told otherwise.
 
     Raises:
-        UsageError: it is not a public key in PEM form, P-256 or RSA of at least 3072 bits.
+        UsageError: it is not a public key in PEM form, P-256 or RSA of at least 3072 bits, or it would never count.
     """
+    if not_after is not None and not_after <= not_before:
+        raise UsageError("The key would end to count before it begins to.", "Check --not-before and --not-after.")
     try:
         algorithm = algorithms.of(pem)
     except ValueError as error:

@@ -147,6 +147,8 @@ def _decoded(token: bytes, data: bytes, *, name: str) -> TimeStampResponse:
     """Return a token over the SHA-256 of ``data``; who made it is not checked here."""
     from rfc3161_client import decode_timestamp_response  # noqa: PLC0415 - only who has a token loads it
 
+    if len(token) > MAX_BYTES:
+        raise TamperedError(f"{name} is longer than the {MAX_BYTES} bytes that a token could need.")
     try:
         response = decode_timestamp_response(token)
         if response.status != _GRANTED:

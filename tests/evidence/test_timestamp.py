@@ -217,6 +217,11 @@ def test_what_is_no_token(data: bytes, tsa: Authority) -> None:
         timestamp.dated(data, b"signature", (pinned(tsa),), name="token")
 
 
+def test_a_token_that_is_too_long(tsa: Authority) -> None:
+    with pytest.raises(TamperedError, match="longer than"):
+        timestamp.dated(bytes(timestamp.MAX_BYTES + 1), b"signature", (pinned(tsa),), name="token")
+
+
 # Asking.
 
 

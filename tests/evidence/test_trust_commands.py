@@ -40,7 +40,7 @@ class Place:
         return keys.load_signer(self.uri(name))
 
     def init(self, *options: str) -> int:
-        given = ["--key", self.public("ci"), "--out", str(self.trust), *options]
+        given = ["--public-key", self.public("ci"), "--out", str(self.trust), *options]
         return lockdown(["trust", "init", "--root-key", self.uri("alice"), *given])
 
     def change(self, action: str, *options: str, by: str = "alice") -> int:
@@ -94,7 +94,7 @@ def test_it_is_shown_to_people(place: Place, capsys: Captured) -> None:
 
 
 def test_the_key_that_signs_runs_does_not_sign_it(place: Place, capsys: Captured) -> None:
-    options = ["--key", place.public("ci"), "--out", str(place.trust)]
+    options = ["--public-key", place.public("ci"), "--out", str(place.trust)]
     assert lockdown(["trust", "init", "--root-key", place.uri("ci"), *options]) == Exit.USAGE
     assert "must not sign runs" in capsys.readouterr().err
     assert not place.trust.exists()
@@ -103,7 +103,7 @@ def test_the_key_that_signs_runs_does_not_sign_it(place: Place, capsys: Captured
 def test_who_may_not_change_it_cannot(place: Place, capsys: Captured) -> None:
     place.init()
     before = place.trust.read_bytes()
-    assert place.change("add-key", "--key", place.public("ci2"), by="bob") == Exit.USAGE
+    assert place.change("add-key", "--public-key", place.public("ci2"), by="bob") == Exit.USAGE
     assert "does not sign this trust root" in capsys.readouterr().err
     assert place.trust.read_bytes() == before
 
@@ -114,9 +114,21 @@ def test_a_key_is_added(place: Place) -> None:
     sign_run(other, place.signer("ci2"))
     seal(other, place.signer("ci2"))
     assert lockdown(["verify", str(other), "--trust", str(place.trust)]) == Exit.UNTRUSTED
-    assert place.change("add-key", "--key", place.public("ci2")) == Exit.OK
+    assert place.change("add-key", "--public-key", place.public("ci2")) == Exit.OK
     assert lockdown(["verify", str(other), "--trust", str(place.trust)]) == Exit.OK
     assert place.verify() == Exit.OK
+
+
+def test_a_key_counts_from_when_to_when(place: Place, capsys: Captured) -> None:
+    place.init("--not-before", "2026-01-01")
+    assert root_file.load(place.trust).keys[0].not_before == "2026-01-01T00:00:00Z"
+    times = ("--not-before", "2026-02-01T00:00:00+01:00", "--not-after", "2026-03-01")
+    assert place.change("add-key", "--public-key", place.public("ci2"), *times) == Exit.OK
+    added = root_file.load(place.trust).keys[1]
+    assert (added.not_before, added.not_after) == ("2026-01-31T23:00:00Z", "2026-03-01T00:00:00Z")
+    for wrong in (("--not-after", "2020-01-01"), ("--not-after", "tomorrow")):
+        assert place.change("add-key", "--public-key", place.public("bob"), *wrong) == Exit.USAGE
+    assert "before it begins" in capsys.readouterr().err
 
 
 def test_a_key_is_revoked(place: Place, capsys: Captured) -> None:
@@ -156,7 +168,7 @@ def test_two_people_sign(place: Place, capsys: Captured) -> None:
     place.init()
     both = ["--new-root-key", place.uri("alice"), "--new-root-key", place.uri("bob"), "--threshold", "2"]
     assert place.change("rotate", *both) == Exit.OK
-    assert place.change("add-key", "--key", place.public("ci2")) == Exit.OK
+    assert place.change("add-key", "--public-key", place.public("ci2")) == Exit.OK
     assert "lacks 1 signatures" in capsys.readouterr().err
     assert place.verify() == Exit.UNTRUSTED
     assert place.change("sign", by="bob") == Exit.OK
@@ -174,7 +186,13 @@ def test_terms(place: Place) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--allow-host", "*"), ("--threshold", "2"), ("--tsa-subject", "CN=x"), ("--key", __file__), ("--days", "0")],
+    [
+        ("--allow-host", "*"),
+        ("--threshold", "2"),
+        ("--tsa-subject", "CN=x"),
+        ("--public-key", __file__),
+        ("--days", "0"),
+    ],
 )
 def test_terms_that_make_no_sense(place: Place, options: tuple[str, ...]) -> None:
     assert place.init(*options) == Exit.USAGE

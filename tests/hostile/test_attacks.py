@@ -15,7 +15,7 @@ from lockdown.errors import Exit
 from lockdown.evidence import sums
 from lockdown.evidence.checks import Replayed
 from lockdown.evidence.dsse import wrap
-from lockdown.evidence.files import BUNDLE, RESULTS, RUN, SUMS
+from lockdown.evidence.files import BUNDLE, MAX_SMALL, RESULTS, RUN, SUMS
 from lockdown.evidence.keys import FileSigner
 from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE
 from lockdown.evidence.seal import seal, sign_run
@@ -170,6 +170,14 @@ def test_another_form_of_the_list(
 @pytest.mark.parametrize("data", [b'"' + b'\\"' * 1_000_000, b"[" * 1_000_000, b'{"a":' * 1_000_000, b"9" * 1_000_000])
 def test_a_file_made_to_be_slow_to_read(genuine: Contents, trusted: TrustRoot, name: str, data: bytes) -> None:
     assert check(relisted(genuine | {name: data}), trusted).exit_code is Exit.TAMPERED
+
+
+@pytest.mark.parametrize("name", [RUN, BUNDLE, SUMS])
+def test_a_file_made_to_fill_the_memory(genuine: Contents, trusted: TrustRoot, name: str) -> None:
+    large = genuine | {name: bytes(MAX_SMALL + 1)}
+    found = check(large, trusted)
+    assert found.exit_code is Exit.TAMPERED
+    assert any("longer than" in each.detail for each in found.checks)
 
 
 # The signatures removed or replaced.
