@@ -132,11 +132,17 @@ def test_requests_are_pages_and_a_constant(lockdown: Lockdown, tmp_path: Path) -
     with Sandbox("tenant", options={"resources": "2500", "subscriptions": "2"}, quota=False) as sandbox:
         ran = lockdown("audit", "--out", tmp_path / "run", env=sandbox.environment("auditor"))
     assert ran.code == 7, ran.err
-    requests = (tmp_path / "run/inputs/requests.jsonl").read_text("utf-8").splitlines()
-    rows = len((tmp_path / "run/inputs/snapshot/resources.jsonl").read_bytes().splitlines())
-    assert rows > 1000
-    assert len(requests) <= -(-rows // 1000) + 10
-    assert all(json.loads(line)["status"] == 200 for line in requests)
+    tables = {
+        path.stem: path.read_text("utf-8").splitlines() for path in (tmp_path / "run/inputs/snapshot").glob("*.jsonl")
+    }
+    rows = {table: len(lines) for table, lines in tables.items()}
+    requests = [json.loads(line) for line in (tmp_path / "run/inputs/requests.jsonl").read_text("utf-8").splitlines()]
+    queries = [request for request in requests if "Microsoft.ResourceGraph" in request["path"]]
+    assert rows["resources"] > 1000
+    assert len(queries) <= sum(-(-rows[table] // 1000) or 1 for table in rows if table != "armresources") + 2
+    reads = [row for row in map(json.loads, tables["armresources"]) if row["type"] == "lockdown/reads"]
+    assert len(requests) - len(queries) <= len(reads) + rows["armresources"] // 100
+    assert all(request["status"] == 200 for request in requests)
 
 
 @pytest.mark.parametrize(
