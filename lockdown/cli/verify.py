@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from lockdown.errors import Exit, ToolError, UntrustedError, UsageError
 if TYPE_CHECKING:
     from lockdown.evidence.checks import Replayed
     from lockdown.evidence.files import Files
-    from lockdown.evidence.ledger import Check
+    from lockdown.evidence.ledger import Check, Ledger
     from lockdown.evidence.verify import Trusted, Verification
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -77,7 +77,7 @@ def _digest(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
     "--trust-state",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Remember here the newest trust root seen, and refuse an older one.",
+    help="Remember here the newest trust root and history seen, and refuse older ones.",
 )
 @click.option("--replay", is_flag=True, help="Also judge the snapshot again and compare the results.")
 @click.option("--require-timestamp", is_flag=True, help="Refuse a run whose time no trusted timestamp proves.")
@@ -144,7 +144,7 @@ def command(
             replay=(lambda: _again(run, files)) if replay else None,
         )
         if history is not None:
-            found = _with_history(found, history, files, root)
+            found = _with_history(found, history, files, root, trust_state)
     if as_json:
         click.echo(json.dumps(_document(run, found), indent=2))
     else:
@@ -201,7 +201,7 @@ def _trust_root(run: Path, trust: Path | None, fingerprint: str | None, state: P
     return found.root
 
 
-def _with_history(found: Verification, url: str, files: Files, root: Trusted) -> Verification:
+def _with_history(found: Verification, url: str, files: Files, root: Trusted, state_file: Path | None) -> Verification:
     """Return ``found`` with what the history in a store says of the run."""
     from lockdown.evidence.ledger import Ledger
     from lockdown.history import proof
@@ -210,10 +210,32 @@ def _with_history(found: Verification, url: str, files: Files, root: Trusted) ->
     ledger = Ledger(list(found.checks))
     judge = None if root is None or isinstance(root, UntrustedError) else root
     own = files if found.run is not None else None
-    proof.prove(ledger, open_store(url), judge, now=datetime.now(UTC), run=own)
+    links = proof.prove(ledger, open_store(url), judge, now=datetime.now(UTC), run=own)
     if own is None:
         ledger.skip("history run", "not looked for, because the run is not intact")
+    whole = all(check.mark == "ok" for check in ledger.checks[len(found.checks) :])
+    digests = {link.record.sequence: link.digest for link in links}
+    _compare_head(ledger, url, digests, state_file if judge is not None else None, remember=whole)
     return replace(found, checks=tuple(ledger.checks), exit_code=ledger.exit_code)
+
+
+def _compare_head(
+    ledger: Ledger, url: str, digests: Mapping[int, str], state_file: Path | None, *, remember: bool
+) -> None:
+    """Compare the end of a history with the one seen before; remember the new one if everything else is well."""
+    from lockdown.evidence import state as states
+
+    before = states.load(state_file) if state_file else None
+    if state_file is None or before is None:
+        ledger.skip("history head", "not compared with one seen before (--trust-state)")
+        return
+
+    def compared(state: states.State) -> tuple[states.State, str]:
+        return states.advance_head(state, url, digests), "nothing that was seen before is missing"
+
+    after = ledger.attempt("history head", compared, before)
+    if remember and after is not None and after != before:
+        states.save(state_file, after)
 
 
 def _again(run: Path, files: Files) -> Replayed:

@@ -1,7 +1,8 @@
-"""What a verifier remembers between two runs of it, so that an older trust root is noticed."""
+"""What a verifier remembers between two runs of it, so that an older trust root or history is noticed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from lockdown import strict
-from lockdown.errors import TamperedError, UntrustedError, UsageError
+from lockdown.errors import IncompleteError, TamperedError, UntrustedError, UsageError
 from lockdown.evidence.files import write_whole
 from lockdown.evidence.root_file import RootFile
 from lockdown.evidence.trust import RootKeys
@@ -29,11 +30,23 @@ class SeenRoot(_Strict):
     root: RootKeys | None = None
 
 
+class Head(_Strict):
+    """The last record of a history that was seen."""
+
+    sequence: int = Field(ge=1)
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+
+
 class State(_Strict):
-    """What is remembered."""
+    """What is remembered.
+
+    Attributes:
+        heads: by the URL of the evidence store.
+    """
 
     schema_: Literal["urn:coa-lockdown:trust-state:v1"] = Field(default=SCHEMA, alias="schema")
     trust_root: SeenRoot
+    heads: dict[str, Head] = {}
 
 
 def load(path: Path) -> State | None:
@@ -93,4 +106,21 @@ def advance(state: State | None, found: RootFile) -> State:
             f"{now.version}.",
             "If there are versions between the two, verify with each of them in turn.",
         )
-    return State(trust_root=now)
+    return state.model_copy(update={"trust_root": now})
+
+
+def advance_head(state: State, store: str, digests: Mapping[int, str]) -> State:
+    """Return what to remember once a history was found whole; ``digests`` are those of its records by number.
+
+    Raises:
+        IncompleteError: it ends before the record that was seen last, or holds another in its place.
+    """
+    seen = state.heads.get(store)
+    last = max(digests, default=0)
+    if seen is not None and seen.sequence not in digests:
+        raise IncompleteError(f"The history ends at record {last}, and record {seen.sequence} was seen before.")
+    if seen is not None and digests[seen.sequence] != seen.digest:
+        raise IncompleteError(f"The history forks: record {seen.sequence} is another than was seen before.")
+    if last == 0:
+        return state
+    return state.model_copy(update={"heads": {**state.heads, store: Head(sequence=last, digest=digests[last])}})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockdown.errors import UntrustedError, UsageError
+from lockdown.errors import IncompleteError, UntrustedError, UsageError
 from lockdown.evidence import root_edit, root_file, state, trust
 from lockdown.evidence.dsse import PAYLOAD_TYPE, Envelope, Signature, pae, written
 from lockdown.evidence.keys import FileSigner
@@ -189,3 +189,22 @@ def test_it_is_written_and_read_back(tmp_path: Path, first: root_file.RootFile) 
         (tmp_path / "state.json").write_bytes(broken)
         with pytest.raises(UsageError, match="is not what lockdown remembered"):
             state.load(tmp_path / "state.json")
+
+
+def test_the_end_of_a_history_is_remembered(tmp_path: Path, first: root_file.RootFile) -> None:
+    digests = {number: f"{number:064}" for number in range(1, 5)}
+    seen = state.advance_head(state.advance(None, first), "file:store", digests)
+    assert (seen.heads["file:store"].sequence, seen.heads["file:store"].digest) == (4, digests[4])
+    state.save(tmp_path / "state.json", seen)
+    assert state.load(tmp_path / "state.json") == seen
+    grown = digests | {5: "5" * 64}
+    assert state.advance_head(seen, "file:store", grown).heads["file:store"].sequence == 5
+    with pytest.raises(IncompleteError, match="ends at record 3, and record 4 was seen"):
+        state.advance_head(seen, "file:store", {number: digests[number] for number in (1, 2, 3)})
+    with pytest.raises(IncompleteError, match="ends at record 0"):
+        state.advance_head(seen, "file:store", {})
+    with pytest.raises(IncompleteError, match="forks: record 4"):
+        state.advance_head(seen, "file:store", digests | {4: "4" * 64})
+    assert state.advance_head(seen, "file:another", {}) == seen
+    second = read(following(first, ALICE))
+    assert state.advance(seen, second).heads == seen.heads

@@ -12,10 +12,12 @@ import pytest
 from lockdown.errors import Exit
 from lockdown.evidence import archive, keys
 from lockdown.evidence.keys import FileSigner
+from lockdown.evidence.trust import written
 from lockdown.history import log
 from lockdown.history.store import Folder
 from lockdown.sandbox.server import Sandbox
 from tests.conftest import Lockdown
+from tests.evidence import handmade
 from tests.history.azurite import Azurite
 from tests.history.test_chain import made
 
@@ -105,3 +107,20 @@ def test_missing_nights_missing_records_and_a_wrong_store(lockdown: Lockdown, tm
     ):
         wrong = lockdown("history", *arguments)
         assert (wrong.code, told in wrong.out + wrong.err) == (2, True), wrong.out + wrong.err
+
+
+def test_who_remembers_notices_that_the_end_was_cut_off(lockdown: Lockdown, tmp_path: Path, key: FileSigner) -> None:
+    store = Folder(tmp_path / "store")
+    for name in ("a", "b"):
+        made(store, key, tmp_path / name)
+    (tmp_path / "trust-root.json").write_bytes(written(handmade.root(key, lab=True)))
+    verify = ("verify", "a", "--trust", "trust-root.json", "--allow-partial", "--history", "file:store")
+    first = lockdown(*verify)
+    assert (first.code, "not compared with one seen before" in first.out) == (0, True), first.out
+    remembering = (*verify, "--trust-state", "state.json")
+    assert lockdown(*remembering).code == 0
+    for number in (3, 4):
+        (tmp_path / "store" / log.name_of(number)).unlink()
+    assert lockdown(*verify).code == 0, "which nothing in the store can show"
+    cut = lockdown(*remembering)
+    assert (cut.code, "record 4 was seen before" in cut.out) == (Exit.INCOMPLETE, True), cut.out
