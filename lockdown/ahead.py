@@ -34,7 +34,7 @@ class Ahead:
         self._boundary = boundary
         self._translations = translations
         self._stopped = Event()
-        self._thread = Thread(target=self._work, name="translate", daemon=True)
+        self._thread = Thread(target=self.run, name="translate", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -46,7 +46,8 @@ class Ahead:
         self._stopped.set()
         self._thread.join()
 
-    def _work(self) -> None:
+    def run(self) -> None:
+        """Translate all of it: what the thread does."""
         with Engine(translations=self._translations) as engine:
             for table in self._tables:
                 engine.load_rows(table, ())

@@ -6,11 +6,14 @@ One policy and one result stand on each line, so that a record of any size is wr
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from lockdown.errors import UsageError
 from lockdown.strict import canonical
@@ -18,6 +21,7 @@ from lockdown.strict import canonical
 SCHEMA = "urn:coa-lockdown:results:v1"
 _OPEN, _MIDDLE, _END = b'{"policies":[', b'],"results":[', b'],"run":'
 _TAIL = b',"schema":' + canonical(SCHEMA) + b"}\n"
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Record:
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Yield every result in the order of the record."""
-        return (json.loads(line) for line in _section(self.path, _MIDDLE, _END))
+        return (orjson.loads(line) for line in _section(self.path, _MIDDLE, _END))
 
 
 def write(
@@ -48,15 +52,21 @@ def write(
     """Write a record and return the SHA-256 of the canonical bytes of its policies and results.
 
     Two runs are identical if that digest is equal; the run object (times, scope, source) may differ.
+
+    Args:
+        path: where to.
+        run: the run object.
+        policies: the policy objects.
+        results: the result objects, of texts alone: those are canonical however they are written.
     """
     digest = sha256()
     with path.open("wb") as out:
-        for opening, items in ((_OPEN, policies), (_MIDDLE, results)):
+        for opening, items, written in ((_OPEN, policies, canonical), (_MIDDLE, results, _texts)):
             out.write(opening)
             digest.update(opening)
             first = True
             for item in items:
-                line = canonical(item)
+                line = written(item)
                 digest.update(line if first else b"," + line)
                 out.write((b"\n" if first else b",\n") + line)
                 first = False
@@ -73,9 +83,7 @@ def read(path: Path) -> Record:
     """
     try:
         policies = tuple(json.loads(line) for line in _section(path, _OPEN, _MIDDLE))
-        with path.open("rb") as file:
-            tail = next((line for line in file if line.startswith(_END)), None)
-        run = _run(tail)
+        run = _run(_last_line(path))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is not the record of a run: {error}.", "Name a directory that lockdown audit wrote."
@@ -93,8 +101,24 @@ def digest(record: Record) -> str:
     return found.hexdigest()
 
 
-def _run(line: bytes | None) -> Any:  # noqa: ANN401
-    if line is None or not line.endswith(_TAIL):
+def _texts(item: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+
+
+def _last_line(path: Path) -> bytes:
+    """Return the last line of a file of any size, without reading what is before it."""
+    with path.open("rb") as file:
+        start = file.seek(0, os.SEEK_END)
+        found = b""
+        while start and b"\n" not in found[:-1]:
+            length = min(_BLOCK, start)
+            start = file.seek(start - length)
+            found = file.read(length) + found
+    return found[found.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _run(line: bytes) -> Any:  # noqa: ANN401
+    if not line.startswith(_END) or not line.endswith(_TAIL):
         raise ValueError("its last line is missing")
     return json.loads(line[len(_END) : -len(_TAIL)])
 

@@ -6,6 +6,7 @@ import pytest
 
 from lockdown import record
 from lockdown.errors import UsageError
+from lockdown.strict import canonical
 
 POLICIES = [{"id": "a"}, {"id": "b"}]
 RESULTS = [{"policy": "a", "resource": f'/x/"{n}"\n', "verdict": "pass"} for n in range(5)]
@@ -34,3 +35,23 @@ def test_a_cut_record_is_refused(tmp_path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UsageError, match="not the record of a run"):
         record.read(path)
+
+
+def test_results_are_written_as_everything_that_is_compared_is(tmp_path: Path) -> None:
+    every = "".join(chr(point) for point in (*range(0xD800), *range(0xE000, 0x110000, 17)))
+    result = {
+        "resource": every,
+        "policy": "a",
+        "observed": "\u2028</script>\x7f",
+        "waiver": {"reason": "z", "owner": "y"},
+    }
+    record.write(tmp_path / "results.json", {"runId": "1"}, POLICIES, [result])
+
+    assert canonical(result) in (tmp_path / "results.json").read_bytes().split(b"\n")
+
+
+@pytest.mark.parametrize("size", [1, (1 << 16) - 30, 1 << 16, 200_000])
+def test_a_run_object_of_any_size_is_found_at_the_end(tmp_path: Path, size: int) -> None:
+    record.write(tmp_path / "results.json", {"runId": "x" * size}, POLICIES, RESULTS)
+
+    assert record.read(tmp_path / "results.json").run == {"runId": "x" * size}

@@ -87,8 +87,10 @@ def survey(record: Record, *, limit: int, everything_up_to: int = 0) -> Survey:
     worst = {k: _Worst(room.get(k, 0)) for k in KINDS}
     tally: Counter[tuple[str, str, str]] = Counter()
     for result in record.results():
-        tally[result["policy"], kind(result), result["severity"]] += 1
-        worst[kind(result)].add(result)
+        of = kind(result)
+        tally[result["policy"], of, result["severity"]] += 1
+        if room.get(of):
+            worst[of].add(result)
     _agree(record, tally)
     return Survey(tally, {k: held.rows(position) for k, held in worst.items()})
 

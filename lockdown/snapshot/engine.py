@@ -112,6 +112,8 @@ class Engine:
             f"SET temp_directory={_quoted(str(spill / 'temporary') if spill else '')}",
             "SET preserve_insertion_order=false",
             "SET threads=2",
+            # What is spilt is gone with the engine: its log need not be brought into its file.
+            "SET checkpoint_threshold='1TB'",
             "SET autoinstall_known_extensions=false",
             "SET autoload_known_extensions=false",
         ):
@@ -256,6 +258,9 @@ class Engine:
         spec = json.dumps({c: "JSON" if c in DYNAMIC else "VARCHAR" for c in COLUMNS})
         columns = ", ".join(_column(c) for c in COLUMNS)
         sql = f"INSERT INTO \"{table}\" SELECT {columns} FROM (SELECT from_json(json, '{spec}') AS r FROM ({source}))"
+        if self._spill:
+            # Rows of a type lie together then, and a query that names types skips the rest of the file.
+            sql += ' ORDER BY lower(r."type")'
         try:
             found = self._connection.execute(sql, [argument]).fetchone()
         except duckdb.Error as error:

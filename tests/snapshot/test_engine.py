@@ -163,3 +163,18 @@ def test_nulls_are_dropped_and_nothing_else_whatever_keys_and_values_say(propert
         engine.load_rows("resources", [{"id": "/a", "type": "t", "properties": properties}])
         [(found,)] = engine.run("resources | project properties", NOW).rows
     assert found == without_nulls(properties)
+
+
+def test_what_is_spilt_is_answered_alike_and_gone_afterwards(tmp_path: Path) -> None:
+    rows = [{**ROWS[n % 2], "id": f"/subscriptions/s/{n}"} for n in range(5_000)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    answers = []
+    for engine in (Engine(), Engine(spill=spill)):
+        with engine:
+            assert engine.load_file("resources", tmp_path / "rows.jsonl") == len(rows)
+            answers.append(engine.run("resources | project id, type, tostring(properties.word), tags", NOW).rows)
+
+    assert sorted(map(str, answers[0])) == sorted(map(str, answers[1]))
+    assert not spill.exists()
