@@ -32,6 +32,7 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.scale
 
 format: .venv/.dev
 	$(BIN)/ruff format .

@@ -34,7 +34,13 @@ def multiply(run: Path, directory: Path, times: int) -> Snapshot:
     folder.mkdir(parents=True)
     tables = {table: _copies(given, table, folder, only, list(names)) for table in given.tables}
     made = replace(
-        given, directory=folder, requested=Scope(tuple(names)), subscriptions=names, tables=tables, redactions=0
+        given,
+        directory=folder,
+        requested=Scope(tuple(names)),
+        subscriptions=names,
+        tables=tables,
+        types={kind: number * times for kind, number in given.types.items()},
+        redactions=given.redactions * times,
     )
     write_scope(directory / "inputs/scope.json", made)
     return made

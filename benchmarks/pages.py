@@ -1,12 +1,13 @@
-"""A server of recorded Resource Graph pages, for measuring clients: it does nothing but hand out bytes.
+"""A server of recorded answers, for measuring clients: it does nothing but hand out bytes.
 
     python -m benchmarks.pages DIRECTORY [--port N] [--delay SECONDS] [--quota]
 
-Every answer is in memory before the first request; a request costs one SHA-256 of its body. It also answers what a
-client asks before its first query: the cloud's metadata, the OpenID configuration and the token of one fixed client.
-The first line of stdout is a JSON object with the environment in which a client uses it; it serves until SIGTERM, and
-then prints a second one, with how many requests arrived (``requests``), how many of them were queries (``queries``) and
-how many queries it refused for the quota (``throttled``). With ``--quota`` it refuses as Azure does.
+Every answer is in memory before the first request; a request costs one SHA-256 of what it asks. It also answers what a
+client asks before: the cloud's metadata, the OpenID configuration and the token of one fixed client. The first line of
+stdout is a JSON object with the environment in which a client uses it; it serves until SIGTERM, and then prints a
+second one: how many requests arrived (``requests``), how many of them were pages of Resource Graph (``queries``) and
+GETs of Azure Resource Manager (``reads``), and how many of both it refused for a quota (``throttled``). With
+``--quota`` it refuses as Azure does.
 """
 
 import argparse
@@ -30,41 +31,65 @@ from uuid import NAMESPACE_URL, uuid5
 
 import trustme
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks import exchanges
+from lockdown.sandbox.arm_error import ArmError
+from lockdown.sandbox.reads import Reads
 from lockdown.sandbox.resource_graph import errors
 from lockdown.sandbox.resource_graph.quota import Quota, headers
 
 _HOST = "127.0.0.1"
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
+_SUBSCRIPTIONS = "/subscriptions/"
+_REMAINING = "x-ms-ratelimit-remaining-subscription-reads"
 _LIFETIME = 86400
 
 Message = dict[str, Any]
 Answer = tuple[int, Mapping[str, str], bytes]
 
 
-class Answers(Protocol):
-    """Where the pages come from."""
+@dataclass(frozen=True)
+class Asked:
+    """A request: a page of Resource Graph (POST) or a read of Azure Resource Manager (GET).
 
-    async def __call__(self, request: bytes) -> Answer:
-        """Return the answer to a query."""
+    Attributes:
+        target: path and query as they were sent.
+    """
+
+    method: str
+    target: str
+    body: bytes = b""
+
+    @property
+    def subscription(self) -> str:
+        """The id of the subscription that is read."""
+        return self.target.removeprefix(_SUBSCRIPTIONS).partition("/")[0].partition("?")[0]
+
+
+class Answers(Protocol):
+    """Where the answers come from."""
+
+    async def __call__(self, asked: Asked) -> Answer:
+        """Return the answer to a request."""
 
 
 class Recorded:
-    """The pages of a recording, in memory."""
+    """The answers of a recording, in memory, with links to ``url``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, url: str) -> None:
         self._answers: dict[str, Answer] = {
-            exchanges.digest(found.request): (found.status, found.headers, found.response)
-            for found in exchanges.read(directory)
+            exchanges.key(found.method, found.target, found.request): (found.status, found.headers, found.response)
+            for found in exchanges.read(directory, url)
         }
 
-    async def __call__(self, request: bytes) -> Answer:
-        """Return the recorded answer, or 404 with the query that was never recorded."""
-        found = self._answers.get(exchanges.digest(request))
+    async def __call__(self, asked: Asked) -> Answer:
+        """Return the recorded answer, or 404 with the request that was never recorded."""
+        found = self._answers.get(exchanges.key(asked.method, asked.target, asked.body))
         if found is not None:
             return found
-        return _json({"error": {"code": "NotRecorded", "message": request.decode("utf-8", "replace")}}, 404)
+        message = asked.body.decode("utf-8", "replace") or asked.target
+        return _json({"error": {"code": "NotRecorded", "message": message}}, 404)
 
 
 @dataclass
@@ -74,36 +99,53 @@ class Arrived:
     Attributes:
         requests: everything, with metadata and tokens.
         queries: pages of Resource Graph, with those that were refused.
-        throttled: queries refused for the quota.
+        reads: GETs of Azure Resource Manager, with those that were refused.
+        throttled: queries and reads that were refused for a quota.
     """
 
     requests: int = 0
     queries: int = 0
+    reads: int = 0
     throttled: int = 0
 
 
 class Metered:
-    """Answers within Azure's quota: 15 queries in 5 seconds, the rest of it in headers, and 429 beyond."""
+    """Answers within Azure's quotas, with what is left of them in headers, and 429 beyond.
+
+    15 queries in 5 seconds; for each subscription a bucket of 250 reads that gains 25 a second.
+    """
 
     def __init__(self, answers: Answers, arrived: Arrived) -> None:
         self._answers = answers
         self._arrived = arrived
-        self._quota = Quota(_now, enforced=True)
+        self._queries = Quota(_now, enforced=True)
+        self._reads = Reads(_now, enforced=True)
 
-    async def __call__(self, request: bytes) -> Answer:
+    async def __call__(self, asked: Asked) -> Answer:
         """Return the answer with what is left of the quota, or the refusal."""
-        allowance = self._quota.take("")
+        return await (self._page(asked) if asked.method == "POST" else self._read(asked))
+
+    async def _page(self, asked: Asked) -> Answer:
+        allowance = self._queries.take("")
         if allowance.allowed:
-            status, own, content = await self._answers(request)
-            return status, {**own, **headers(allowance)}, content
-        self._arrived.throttled += 1
+            return _with(await self._answers(asked), headers(allowance))
         refusal = errors.throttled(allowance.resets_after)
-        status, own, content = _json(refusal.body(_now(), ""), refusal.status)
-        return status, {**own, **headers(allowance), **refusal.headers}, content
+        return self._refusal(refusal.status, refusal.body(_now(), ""), {**headers(allowance), **refusal.headers})
+
+    async def _read(self, asked: Asked) -> Answer:
+        try:
+            left = self._reads.take("", asked.subscription)
+        except ArmError as refusal:
+            return self._refusal(refusal.status, refusal.body(), refusal.headers)
+        return _with(await self._answers(asked), {_REMAINING: str(left)})
+
+    def _refusal(self, status: int, body: dict[str, Any], own: Mapping[str, str]) -> Answer:
+        self._arrived.throttled += 1
+        return _with(_json(body, status), own)
 
 
 class Cloud:
-    """An ASGI application: metadata and tokens of its own, pages from ``answers``.
+    """An ASGI application: metadata and tokens of its own, everything else from ``answers``.
 
     Attributes:
         client: the application id of the one client.
@@ -145,13 +187,15 @@ class Cloud:
 
     async def _answer(self, scope: Message, body: bytes) -> Answer:
         path, method = scope["path"], scope["method"]
-        if method == "POST" and path == GRAPH:
+        is_query, is_read = method == "POST" and path == GRAPH, method == "GET" and path.startswith(_SUBSCRIPTIONS)
+        if is_query or is_read:
             if dict(scope["headers"]).get(b"authorization") != self._authorization:
                 return _json({"error": {"code": "InvalidAuthenticationToken", "message": "Not the token."}}, 401)
-            self.arrived.queries += 1
+            self.arrived.queries += is_query
+            self.arrived.reads += is_read
             if self._delay:
                 await asyncio.sleep(self._delay)
-            return await self._answers(body)
+            return await self._answers(Asked(method, _target(scope), body))
         if method == "POST" and path == f"/{self._tenant}/oauth2/v2.0/token":
             return self._grant(body)
         if method == "GET" and path in self._fixed:
@@ -176,6 +220,16 @@ async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+def _target(scope: Message) -> str:
+    query = scope["query_string"].decode("latin-1")
+    return str(scope["raw_path"].decode("latin-1")) + (f"?{query}" if query else "")
+
+
+def _with(answer: Answer, more: Mapping[str, str]) -> Answer:
+    status, own, content = answer
+    return status, {**own, **more}, content
 
 
 def _json(value: object, status: int = 200) -> Answer:
@@ -218,6 +272,16 @@ def environment(cloud: Cloud, url: str, tenant: str, ca_file: Path, config: Path
     }
 
 
+class _Protocol(HttpToolsProtocol):
+    """Does not wait for idle clients when the server stops."""
+
+    def shutdown(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+
 def server(application: Cloud, folder: Path) -> uvicorn.Server:
     """Return a server for ``application`` that is trusted by ``folder/ca.pem``, which is written here."""
     authority = trustme.CA(organization_name="lockdown benchmarks")
@@ -226,7 +290,7 @@ def server(application: Cloud, folder: Path) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             application,
-            http="httptools",
+            http=_Protocol,
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -242,23 +306,27 @@ def server(application: Cloud, folder: Path) -> uvicorn.Server:
 
 def listen(port: int = 0) -> tuple[socket.socket, str]:
     """Return a socket on loopback, already accepting connections, and its URL."""
-    listener = socket.create_server((_HOST, port))
+    # Named TCP, asyncio switches Nagle's algorithm off; otherwise each answer waits 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((_HOST, port))
+    listener.listen()
     return listener, f"https://{_HOST}:{listener.getsockname()[1]}"
 
 
 def main() -> None:
     """Serve a recording until SIGTERM."""
-    parser = argparse.ArgumentParser(description="Serve recorded Resource Graph pages.")
+    parser = argparse.ArgumentParser(description="Serve recorded answers.")
     parser.add_argument("directory", type=Path, help="a recording of benchmarks.record")
     parser.add_argument("--port", type=int, default=0, help="0 for any free one")
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds that each page takes; 0 by default")
-    parser.add_argument("--quota", action="store_true", help="refuse with 429 beyond 15 queries in 5 seconds")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that each answer takes; 0 by default")
+    parser.add_argument("--quota", action="store_true", help="refuse with 429 what is beyond Azure's quotas")
     asked = parser.parse_args()
     directory = asked.directory.resolve()
     tenant = (directory / "tenant").read_text("utf-8")
     listener, url = listen(asked.port)
     arrived = Arrived()
-    recorded = Recorded(directory)
+    recorded = Recorded(directory, url)
     answers = Metered(recorded, arrived) if asked.quota else recorded
     application = Cloud(url, tenant, answers, delay=asked.delay, arrived=arrived)
     # The server raises the signal again when it has stopped: as an exception, it lets the folder be removed.
