@@ -22,7 +22,7 @@ COMMANDS = {
     "demo": "Watch the whole story on a local Azure: two audits, drift, evidence, tampering.",
     "drift": "Say what changed since an approved run, who did it and when.",
     "history": "Show the runs that were made, those that are missing, and how controls fared.",
-    "keys": "Make keys for signing runs in tests and laboratories.",
+    "keys": "Make keys for laboratories, and show the public half of any signing key.",
     "policies": "List, show, test and lint what must hold.",
     "sandbox": "Run a local Azure to try everything against.",
     "trust": "Say whose signatures count: make, change and show a trust root.",

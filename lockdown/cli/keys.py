@@ -1,4 +1,4 @@
-"""lockdown keys: make a signing key for a laboratory."""
+"""lockdown keys: make a signing key for a laboratory; show the public half of any."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ import click
 
 @click.group("keys")
 def command() -> None:
-    """Make signing keys."""
+    """Make and show signing keys."""
+
+
+@command.command("show")
+@click.argument("uri", metavar="URI")
+def show(uri: str) -> None:
+    """Print the public key of a signing key, as lockdown trust takes it, and its fingerprint on stderr.
+
+    URI is what --key takes: azurekv: and a versioned key id, or file: and a PEM. The key must be one that can sign now.
+    """
+    from lockdown.evidence import keys
+
+    signer = keys.load_signer(uri)
+    click.echo(f"Key {signer.key_id} ({signer.algorithm}).", err=True)
+    click.echo(signer.public_pem, nl=False)
 
 
 @command.command("generate")

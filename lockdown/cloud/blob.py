@@ -1,6 +1,6 @@
 """A container of Azure Blob Storage as a place for files that are created whole, once.
 
-A blob is put with ``If-None-Match: *``, which fails if one is there; a large one becomes visible with its last step.
+A blob is put with ``If-None-Match: *``, which fails if one is there, in one request and so whole or not at all.
 The rights to read and to add blobs suffice: nothing is changed, deleted or leased. A token is only ever obtained for
 the one account.
 
@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ _EMULATED = re.compile(r"/(?P<account>[a-z0-9]{3,24})/(?P<container>[a-z0-9](?:-
 _EXAMPLE = "Examples: azblob://ACCOUNT/CONTAINER, https://ACCOUNT.blob.core.windows.net/CONTAINER"
 _KEY = "AZURE_STORAGE_KEY"
 _PATIENCE: dict[str, Any] = {"retry_total": 4, "connection_timeout": 10, "read_timeout": 60}
+_ONE_PUT = 1200 * 1024 * 1024
+"""More than an archive may have: put in blocks, a blob would need the right to write, which can also write over one."""
 _TYPES = {".json": "application/json", ".zip": "application/zip"}
 _ROLE = (
     "Give it a role with the data actions blobs/read and blobs/add/action on the container "
@@ -81,6 +84,20 @@ class Container:
             return None
         except AzureError as error:
             raise _told(error, self.url, "read") from error
+
+    def digest(self, name: str) -> str | None:
+        """Return the SHA-256 of a blob of any size, or None if there is none."""
+        found = sha256()
+        try:
+            for block in self._client.download_blob(name, max_concurrency=1).chunks():
+                found.update(block)
+        except ResourceNotFoundError as error:
+            if _code(error) == "ContainerNotFound":
+                raise _told(error, self.url, "read") from error
+            return None
+        except AzureError as error:
+            raise _told(error, self.url, "read") from error
+        return found.hexdigest()
 
     def create(self, name: str, content: bytes | Path) -> bool:
         """Put a blob if there is none of that name."""
@@ -131,7 +148,7 @@ def open_container(url: str, cloud: str | None, authority: str | None) -> Contai
     """
     address, account, container, name = _located(url, cloud)
     credential: TokenCredential | AzureNamedKeyCredential
-    options = dict(_PATIENCE)
+    options = {**_PATIENCE, "max_single_put_size": _ONE_PUT}
     if name is None:
         key = os.environ.get(_KEY, "")
         if not key:

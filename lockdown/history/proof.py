@@ -26,8 +26,6 @@ from lockdown.history.store import Store
 if TYPE_CHECKING:
     from lockdown.evidence.trust import TrustRoot
 
-_MAX_ARCHIVE = 1024**3 + 64 * 1024**2
-
 
 def prove(
     ledger: Ledger,
@@ -159,10 +157,10 @@ def _own(links: list[Link], files: Files, store: Store) -> tuple[Ended, str]:
     )
     if ended is None or ended.archive is None:
         raise IncompleteError("The history does not hold the end of this run.")
-    data = store.read(ended.archive.name, _MAX_ARCHIVE)
-    if data is None:
+    held = store.digest(ended.archive.name)
+    if held is None:
         raise IncompleteError(f"The history names {ended.archive.name}, which is not in the store.")
-    if sha256(data).hexdigest() != ended.archive.sha256:
+    if held != ended.archive.sha256:
         raise TamperedError(f"{ended.archive.name} in the store is not what the history says.")
     return (
         ended,

@@ -7,12 +7,14 @@ sealed runs, named by the record that started them.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +41,9 @@ class Store(Protocol):
         Raises:
             ToolError: it is longer, or cannot be read.
         """
+
+    def digest(self, name: str) -> str | None:
+        """Return the SHA-256 of a file of any size, in hex, or None if there is none."""
 
     def create(self, name: str, content: bytes | Path) -> bool:
         """Create a file whole; False if one of that name is there already, which is left as it is."""
@@ -88,20 +93,35 @@ class Folder:
 
     def read(self, name: str, most: int) -> bytes | None:
         """Return a plain file, or None if there is none."""
+        file = self._opened(name)
+        if file is None:
+            return None
+        with file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise ToolError(f"{self.path / name} is longer than {most} bytes.", _NEXT)
+        return data
+
+    def _opened(self, name: str) -> BufferedReader | None:
         path = self.path / name
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-            with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise ToolError(f"{path} is not a plain file.", _NEXT)
-                data = file.read(most + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ToolError(f"{path} cannot be read: {error.strerror}.", _NEXT) from error
-        if len(data) > most:
-            raise ToolError(f"{path} is longer than {most} bytes.", _NEXT)
-        return data
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ToolError(f"{path} is not a plain file.", _NEXT)
+        return os.fdopen(descriptor, "rb")
+
+    def digest(self, name: str) -> str | None:
+        """Return the SHA-256 of a plain file, or None if there is none."""
+        file = self._opened(name)
+        if file is None:
+            return None
+        with file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def create(self, name: str, content: bytes | Path) -> bool:
         """Write beside the place, then link it there, which fails if something is there."""

@@ -108,6 +108,13 @@ def test_the_command_signs_with_a_vaults_key_and_an_identity_of_its_own(
     assert len(envelope.key_id) == 64
 
 
+def test_the_public_key_is_shown(azure: Sandbox, lockdown: Lockdown) -> None:
+    done = lockdown("keys", "show", f"azurekv:{azure.signing_key('evidence-rsa')}", env=azure.environment("operator"))
+    assert algorithms.of(done.out) == "PS256"
+    assert f"Key {algorithms.key_id('PS256', done.out)} (PS256)." in done.err
+    assert lockdown("keys", "show", "file:nothing.pem").code == 2
+
+
 def test_no_key_disabled_expired_too_early_not_for_signing_and_the_wrong_kind(operator: Sandbox) -> None:
     now, vault = datetime.now(UTC), operator.vault
     wrong = {

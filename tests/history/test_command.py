@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -78,6 +80,17 @@ def test_a_failed_audit_is_recorded(lockdown: Lockdown, tmp_path: Path) -> None:
     assert shown["runs"][0]["outcome"] == "indeterminate"
     assert shown["runs"][0]["endedAt"]
     assert done.code in (1, 5)
+
+
+def test_a_folder_is_read_without_anything_of_azure(tmp_path: Path, key: FileSigner) -> None:
+    made(Folder(tmp_path / "store"), key, tmp_path / "run")
+    script = (
+        "import sys; from lockdown.cli import run;"
+        "codes = [run(['history', '--store', 'file:store']), run(['verify', 'run', '--history', 'file:store'])];"
+        "print(codes, [name for name in sys.modules if name.split('.')[0] == 'azure'], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1].endswith("[<Exit.OK: 0>, <Exit.UNTRUSTED: 4>] []"), done.stderr
 
 
 def test_a_store_takes_signed_runs_only(azure: Sandbox, lockdown: Lockdown, tmp_path: Path) -> None:

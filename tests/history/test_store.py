@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ def test_what_is_there_is_never_written_over(store: Store, tmp_path: Path) -> No
     assert not store.create("runs/1.zip", b"small")
     assert store.read("records/1", 3) == b"one"
     assert store.read("runs/1.zip", 10 * 1024 * 1024) == large.read_bytes()
+    assert store.digest("runs/1.zip") == sha256(large.read_bytes()).hexdigest()
+    assert store.digest("runs/2.zip") is None
     assert store.names("records/") == ["records/1"]
     with pytest.raises(ToolError, match="longer than 2 bytes"):
         store.read("records/1", 2)
