@@ -141,6 +141,7 @@ def command(
                 policies_digest=policies_digest,
                 compliant=require_compliant,
             ),
+            formats=lambda counts: _recounted(run, files, counts),
             replay=(lambda: _again(run, files)) if replay else None,
         )
         if history is not None:
@@ -238,22 +239,40 @@ def _compare_head(
         states.save(state_file, after)
 
 
-def _again(run: Path, files: Files) -> Replayed:
+def _recounted(run: Path, files: Files, counts: Mapping[str, int]) -> Mapping[str, int]:
+    from lockdown.report import formats
+
+    if run.is_dir():
+        return formats.recount(run / "results", counts)
+    with _unpacked(files, ("results/",)) as folder:
+        return formats.recount(folder / "results", counts)
+
+
+@contextmanager
+def _unpacked(files: Files, below: tuple[str, ...]) -> Iterator[Path]:
     from shutil import copyfileobj
     from tempfile import TemporaryDirectory
 
     from lockdown.evidence.files import signed_names
+
+    with TemporaryDirectory() as name:
+        for found in signed_names(files.names()):
+            if found.startswith(below):
+                path = Path(name) / found
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with files.open(found) as source, path.open("xb") as target:
+                    copyfileobj(source, target)
+        yield Path(name)
+
+
+def _again(run: Path, files: Files) -> Replayed:
+    from lockdown.evidence.files import SIGNED_FOLDERS
     from lockdown.replay import replay
 
     if run.is_dir():
         return replay(run.resolve())
-    with TemporaryDirectory() as folder:
-        for name in signed_names(files.names()):
-            path = Path(folder) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with files.open(name) as source, path.open("xb") as target:
-                copyfileobj(source, target)
-        return replay(Path(folder))
+    with _unpacked(files, SIGNED_FOLDERS) as folder:
+        return replay(folder)
 
 
 def _document(run: Path, found: Verification) -> dict[str, object]:

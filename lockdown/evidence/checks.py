@@ -207,6 +207,15 @@ def record(files: Files, listed: Listed) -> tuple[Recounted, str]:
     return found, f"the counts of {found.policies} policies and {found.results} results are what the results give"
 
 
+def formats(
+    recount_formats: Callable[[Mapping[str, int]], Mapping[str, int]], recounted: Recounted
+) -> tuple[Mapping[str, int], str]:
+    """Count the other formats of the record again."""
+    found = recount_formats(recounted.run["counts"])
+    listed = ", ".join(f"{name} ({number})" for name, number in found.items())
+    return found, f"hold as many results of each kind as the record: {listed}"
+
+
 def claim(run: Signed, recounted: Recounted) -> tuple[predicate.AuditRun, str]:
     """Compare what was signed with the run object of the record, field by field."""
     signed = predicate.parse(predicate.AuditRun, run.statement.predicate, name=RUN)

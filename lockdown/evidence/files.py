@@ -26,6 +26,7 @@ RESULTS, RUN, SUMS, BY_HAND, BUNDLE = (
     "VERIFY.txt",
     "seal/bundle.dsse.json",
 )
+DRIFT = "results/drift.json"
 RUN_TOKEN, BUNDLE_TOKEN = "run/run.tsr", "seal/bundle.tsr"
 SIGNED_FOLDERS = ("inputs/", "policies/", "results/")
 SEAL_FOLDER = "seal/"

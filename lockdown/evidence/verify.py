@@ -6,7 +6,7 @@ before its bytes are found to be the listed ones, and a file of any size is read
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from lockdown.errors import Exit, StaleError, UntrustedError
 from lockdown.evidence import checks, predicate
 from lockdown.evidence.checks import Replayed, Signed
-from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, RUN, RUN_TOKEN, Files
+from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, DRIFT, RESULTS, RUN, RUN_TOKEN, Files
 from lockdown.evidence.ledger import Check, Ledger
+from lockdown.evidence.recount import Recounted
 from lockdown.evidence.times import stamp
 from lockdown.evidence.timestamp import Dated
 
@@ -91,6 +92,7 @@ def verify(
     rollback_checked: bool = False,
     allow_partial: bool = False,
     demands: Demands = NOTHING_MORE,
+    formats: Callable[[Mapping[str, int]], Mapping[str, int]] | None = None,
     replay: Callable[[], Replayed] | None = None,
 ) -> Verification:
     """Check a sealed run.
@@ -103,6 +105,8 @@ def verify(
         rollback_checked: whether ``trust`` was compared with what was seen before.
         allow_partial: accept a run that says that it could not read everything.
         demands: what is asked for beyond genuine evidence.
+        formats: counts the other formats of the record again, given the record's counts, and returns the number of
+            results of each; called only if the run holds any and is intact.
         replay: judges the snapshot again; called only for a run that is intact.
 
     Raises:
@@ -118,6 +122,7 @@ def verify(
     ledger.attempt("subjects", checks.subjects, run.signed, listed)
     ledger.attempt("policies", checks.policies, run.signed, listed)
     recounted = ledger.attempt("record", checks.record, files, listed)
+    _formats(ledger, names, formats, recounted)
     claim = ledger.attempt("claim", checks.claim, run.signed, recounted)
     ledger.attempt("origin", checks.origin, root, claim)
     ledger.attempt("time", partial(checks.time, (run.dated, bundle.dated)), claim, sealed, now)
@@ -133,6 +138,20 @@ def verify(
         key_id=run.signed.key_id if run.signed else None,
         proven_at=stamp(run.dated.at) if run.dated else None,
     )
+
+
+def _formats(
+    ledger: Ledger,
+    names: frozenset[str] | None,
+    recount: Callable[[Mapping[str, int]], Mapping[str, int]] | None,
+    recounted: Recounted | None,
+) -> None:
+    if not {name for name in names or () if name.startswith("results/")} - {RESULTS, DRIFT}:
+        ledger.skip("formats", "the run holds the record in no other format")
+    elif recount is None:
+        ledger.skip("formats", "not counted again")
+    else:
+        ledger.attempt("formats", checks.formats, recount, recounted)
 
 
 def _trust_root(ledger: Ledger, trust: Trusted, now: datetime, rollback_checked: bool) -> TrustRoot | None:

@@ -11,6 +11,7 @@ import pytest
 from lockdown import record
 from lockdown.cli import run
 from lockdown.errors import Exit
+from lockdown.evidence import keys, seal
 from lockdown.report.formats import FORMATS, recount
 from tests.report import exports, handmade
 
@@ -132,6 +133,16 @@ def test_an_audit_seals_the_formats_that_it_was_asked_for(stock_run: Path, lockd
     broken = made / "results/results.csv"
     broken.write_bytes(broken.read_bytes() + b"\n")
     assert lockdown("verify", made, "--trust", tmp_path / "keys/trust-root.json").code == Exit.TAMPERED
+    archive = tmp_path / "run.zip"
+    broken.write_bytes(b"".join(broken.read_bytes().splitlines(keepends=True)[:-2]))
+    signer = keys.load_signer(key)
+    seal.sign_run(made, signer)
+    seal.seal(made, signer)
+    assert lockdown("bundle", made, "--out", archive).code == Exit.OK
+    for place in (made, archive):
+        told = lockdown("verify", place, "--trust", tmp_path / "keys/trust-root.json", "--json")
+        assert told.code == Exit.TAMPERED
+        assert [check["name"] for check in json.loads(told.out)["checks"] if check["mark"] == "failed"] == ["formats"]
 
 
 def test_an_audit_writes_no_format_unasked(stock_run: Path) -> None:
