@@ -1,5 +1,5 @@
 # make demo   watch lockdown work, on a local Azure
-# make test   the whole suite (BROWSER=0 leaves out the browser, AZ=0 the az command, and says so)
+# make test   the whole suite (BROWSER=0 leaves out the browser, AZ=0 az, AZURITE=0 the storage emulator, and says so)
 # make check  lint, types, layers, policies, and the wheel in a clean environment
 # make bench  what is measured, as ratios in one run
 # Each makes what it needs in .venv (and .az): Python 3.11+, git and make are enough.
@@ -7,6 +7,7 @@
 PYTHON ?= python3
 BROWSER ?= 1
 AZ ?= 1
+AZURITE ?= 1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -19,7 +20,9 @@ demo: .venv/.demo
 test: .venv/.dev browser $(if $(filter 1,$(AZ)),.az/.done)
 	$(if $(filter 0,$(BROWSER)),@echo "BROWSER=0: the tests that open pages in Chromium are left out.")
 	$(if $(filter 0,$(AZ)),@echo "AZ=0: the tests that run the real az command are left out.")
+	$(if $(filter 0,$(AZURITE)),@echo "AZURITE=0: the tests that run Microsoft's storage emulator are left out.")
 	$(if $(filter 0,$(BROWSER)),LOCKDOWN_TEST_NO_BROWSER=1) $(if $(filter 0,$(AZ)),LOCKDOWN_TEST_NO_AZ=1) \
+		$(if $(filter 0,$(AZURITE)),LOCKDOWN_TEST_NO_AZURITE=1) \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: .venv/.dev

