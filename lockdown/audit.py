@@ -28,7 +28,7 @@ from lockdown.policy.lint import RESOURCE_GRAPH, SNAPSHOT
 from lockdown.policy.questions import question
 from lockdown.snapshot import answers as answer_files
 from lockdown.snapshot.answers import NOT_ASKED, Answered, Answers
-from lockdown.snapshot.engine import Engine, QueryError
+from lockdown.snapshot.engine import CrowdedError, Engine, QueryError
 from lockdown.snapshot.store import Snapshot
 from lockdown.snapshot.translations import Translations
 
@@ -188,18 +188,25 @@ def evaluate(
         if (told := answers.answered.get(policy.id)) and told.query == question(policy, bounded, evaluated_at).query
     }
 
+    crowded: list[Policy] = []
+
     def judged_or_not(policy: Policy) -> str:
         try:
             if policy.id in answered:
                 _take(engine, policy, answered[policy.id])
             else:
                 _judge(engine, policy, snapshot, bounded, evaluated_at)
+        except CrowdedError as error:
+            crowded.append(policy)
+            return error.message
         except QueryError as error:
             other = policy.id in answers.answered and policy.id not in answered
             return f"Azure answered another query, place or time, and {error.message}" if other else error.message
         return ""
 
     errors = dict(zip((policy.id for policy in ordered), _at_once(engine, judged_or_not, ordered), strict=True))
+    for policy in tuple(crowded):
+        errors[policy.id] = judged_or_not(policy)
     for policy in ordered:
         if errors[policy.id]:
             _unknown(engine, policy, snapshot, errors[policy.id])

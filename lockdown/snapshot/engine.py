@@ -66,6 +66,10 @@ class QueryError(LockdownError):
     """A query could not be translated or run; the message says why in a sentence."""
 
 
+class CrowdedError(QueryError):
+    """A query found no memory beside those that ran at the same time."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of an answer; ``type`` is Resource Graph's: string, integer, number, boolean, datetime or object."""
@@ -235,6 +239,8 @@ class Engine:
             yield
         except duckdb.InterruptException as error:
             raise QueryError(f"the query was stopped after {self._deadline:.0f} seconds") from error
+        except duckdb.OutOfMemoryException as error:
+            raise CrowdedError(f"the query needs more memory than it may have: {str(error).splitlines()[0]}") from error
         except duckdb.Error as error:
             raise QueryError(f"the query failed on the data: {str(error).splitlines()[0]}") from error
         finally:

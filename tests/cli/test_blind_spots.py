@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lockdown import config, record, run
+from lockdown import audit, config, record, run
 from lockdown.data import tree
 from lockdown.errors import UsageError
-from lockdown.model import Scope
+from lockdown.model import Policy, Scope
 from lockdown.sandbox.server import Sandbox
+from lockdown.snapshot.engine import CrowdedError, Engine
 
 if TYPE_CHECKING:
     from tests.conftest import Lockdown
@@ -141,3 +143,29 @@ def test_a_policy_that_asks_about_a_type_it_does_not_read_is_refused(stock_run: 
     with pytest.raises(UsageError, match=r"query.kql, line \d+: .*publicipaddresses is not among the types"):
         run.audit(run.Wanted(snapshot=stock_run, policies=folder, out=tmp_path / "run"), Quiet())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_policy_that_found_no_memory_beside_others_is_judged_again_alone(
+    stock_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, refused = audit._judge, set[str]()
+
+    def crowded(engine: Engine, policy: Policy, *rest: Any) -> None:
+        if policy.id == "storage-pna-disabled" and policy.id not in refused:
+            refused.add(policy.id)
+            raise CrowdedError("the query needs more memory than it may have")
+        original(engine, policy, *rest)
+
+    monkeypatch.setattr(audit, "_judge", crowded)
+    made = run.audit(run.Wanted(snapshot=stock_run, out=tmp_path / "run"), Quiet())
+    assert refused
+    assert [policy["id"] for policy in made.record.policies if "error" in policy] == []
+
+
+def test_a_query_without_room_says_so_and_ends() -> None:
+    with Engine(memory_limit="30MB") as engine:
+        engine.load_rows("resources", [{"id": f"/subscriptions/s/{n}", "name": "x" * 500} for n in range(2_000)])
+        pairs = "resources | extend k = 1 | join kind=inner (resources | extend k = 1) on k"
+        wide = f"{pairs} | summarize make_list(strcat(id, id1))"
+        with pytest.raises(CrowdedError, match="more memory than it may have"):
+            engine.run(wide, datetime.now(UTC))
