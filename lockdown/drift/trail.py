@@ -124,13 +124,16 @@ class Trail:
 
 
 def load(database: sqlite3.Connection, records: Iterable[Mapping[str, object]], since: str, until: str) -> int:
-    """Keep the records of the time from ``since`` to ``until``; return how many records could not be read."""
+    """Keep the records of the time from ``since`` to ``until``; return how many records could not be read.
+
+    Runs give their times in whole seconds, records in fractions: both seconds count whole.
+    """
     database.execute(_SCHEMA)
     unread = 0
     for number, row in enumerate(records):
         try:
             entry = _entry(row, number)
-            if since[:_SECONDS] <= str(entry[1]) <= until:
+            if since[:_SECONDS] <= str(entry[1])[:_SECONDS] <= until[:_SECONDS]:
                 database.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entry)
         except (KeyError, TypeError, ValueError, AttributeError):
             unread += 1

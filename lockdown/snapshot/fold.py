@@ -32,6 +32,7 @@ _TEXT = frozenset(
 )
 _TRUTH = frozenset({"contains", "starts_with", "ends_with", "prefix", "suffix", "regexp_matches", "~~", "!~~"})
 _JSON = frozenset({"to_json", "json_array", "json_object", "json_group_array", "array_to_json"})
+_LISTS = frozenset({"list_concat", "list_slice", "list_value", "list_distinct", "flatten", "list"})
 _COUNT = frozenset({"count", "count_star"})
 _SAME = frozenset({"max", "min", "any_value", "first"})
 _TRUE_OR_FALSE = frozenset({"OPERATOR_NOT", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "COMPARE_IN", "COMPARE_NOT_IN"})
@@ -166,10 +167,15 @@ class _Folding:
         return node, _common([*kinds, kind])
 
     def cast(self, node: Node) -> tuple[Node, str]:
-        """A cast; that of a text to a text is the text."""
+        """A cast; that of a text to a text is the text, and that of a list to JSON a list in JSON.
+
+        DuckDB makes ``[NULL]`` of a list with a null where it casts one to JSON, and reading that ends the database.
+        """
         node["child"], kind = self.fold(node["child"])
         target = node["type_expr"]
         name = str(target["type_name"]).upper()
+        if name == "JSON" and node["child"].get("function_name") in _LISTS and not target.get("children"):
+            return _call("to_json", node["child"], node), "JSON"
         if name == "VARCHAR" and kind in {"VARCHAR", LOWER} and not target.get("children"):
             return {**node["child"], "alias": node["alias"]}, kind
         return node, "" if target.get("children") else name
@@ -283,6 +289,17 @@ def _lowered(node: Node, kind: str) -> tuple[Node, str]:
         literal = {**inner["literal"], "text": inner["literal"]["text"].lower()}
         return {**inner, "literal": literal, "alias": node["alias"]}, "VARCHAR"
     return node, "VARCHAR"
+
+
+def _call(name: str, argument: Node, place: Node) -> Node:
+    """Return a call of a function with one argument, for the place of another node."""
+    return {
+        **{"class": "FUNCTION", "type": "FUNCTION", "alias": place["alias"], "function_name": name, "schema": ""},
+        **{"query_location": place["query_location"], "filter": None, "distinct": False, "is_operator": False},
+        **{"order_bys": {"type": "ORDER_MODIFIER", "orders": []}, "export_state": False, "catalog": ""},
+        "arguments": [{"name": "", "expression": argument}],
+        "qualified_name": {"path": [name]},
+    }
 
 
 def _unwrapped(node: Node) -> Node:

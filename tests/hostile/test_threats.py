@@ -197,7 +197,7 @@ def test_the_word_of_another_authority(world: World, good: Contents, tmp_path: P
 
 
 def test_a_stolen_key(world: World, good: Contents) -> None:
-    since = world.trust(key_revokedAt=stamp(datetime.now(UTC)), key_reason="Stolen.")
+    since = world.trust(key_revokedAt=stamp(datetime.now(UTC) + timedelta(minutes=1)), key_reason="Stolen.")
     before = world.trust(key_revokedAt=stamp(datetime.now(UTC) - timedelta(days=1)), key_reason="Stolen.")
     backdated = world.run(dated=False, startedAt="2026-01-02T03:04:05Z", finishedAt="2026-01-02T03:05:00Z")
     for bundle, trust, code in (

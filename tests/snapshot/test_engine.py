@@ -22,7 +22,10 @@ ROWS: list[dict[str, Any]] = [
         "kind": "StorageV2",
         "location": "West US",
         "resourceGroup": "Rg",
-        "properties": {"word": "yes", "null": None, "list": [{"a": None, "b": 1}], "flag": True, "empty": []},
+        "properties": {
+            **{"word": "yes", "null": None, "list": [{"a": None, "b": 1}], "flag": True, "empty": []},
+            **{"holes": [None, {"c": "x, y"}, None]},
+        },
         "tags": {'a"b': None, ":null": "1", "text": 'x":null,"y'},
     },
     {"id": "/subscriptions/s/two", "type": "microsoft.x/y", "properties": {"word": 5}},
@@ -59,6 +62,9 @@ def column(engine: Engine, expression: str, where: str = "name == 'One'") -> Any
         ("properties.flag == true", True),
         ("properties.word", "yes"),
         ("properties.list", [{"b": 1}]),
+        ("array_concat(properties.holes, properties.list)", [None, {"c": "x, y"}, None, {"b": 1}]),
+        ("array_length(array_concat(properties.holes, properties.list))", 4),
+        ("array_length(array_concat(array_slice(properties.holes, 0, 0), pack_array(1)))", 2),
         ("tags", {":null": "1", "text": 'x":null,"y'}),
         ("now()", datetime(2026, 1, 2, 3, 4, 5)),  # noqa: DTZ001 - Kusto datetimes are UTC without saying so
         ("ago(1d)", datetime(2026, 1, 1, 3, 4, 5)),  # noqa: DTZ001
