@@ -1,0 +1,1 @@
+"""Builds the private environment: Environment -> Blueprint -> Plan -> apply."""
