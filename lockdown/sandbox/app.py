@@ -88,6 +88,7 @@ class _Manager:
             state=self.state,
             settings=self.settings,
             operations=self.operations,
+            failing=getattr(request.state, "failing", ""),
         )
 
     def _response(self, call: Call, answer: Answer, left: int) -> Response:

@@ -7,6 +7,7 @@ from lockdown.sandbox import catalogue, elsewhere, listing, resources, tenancy
 from lockdown.sandbox.arm_error import ArmError, unsupported
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.envelope import view
+from lockdown.sandbox.operations import Operation
 from lockdown.sandbox.providers import kind_of, storage
 from lockdown.sandbox.resource_id import ResourceId, parse
 
@@ -125,13 +126,19 @@ def _operation(call: Call, lower: list[str]) -> Answer | None:
     operation = call.operations.get(operation_id)
     if operation is None:
         raise ArmError(404, "NotFound", f"The operation '{operation_id}' could not be found.")
+    running = call.operations.is_running(operation)
+    waiting = call.operations.waiting(operation) if running else {}
     if what == "operations":
-        running = call.operations.is_running(operation)
-        retry = {"Retry-After": call.operations.retry_after(operation)} if running else {}
-        return Answer(200, call.operations.status(operation, call.path), retry)
-    if call.operations.is_running(operation):
+        return Answer(200, call.operations.status(operation, call.path), waiting)
+    if running:
         location = f"{call.settings.url}{call.path}?api-version={call.version}"
-        return Answer(202, headers={"Location": location, "Retry-After": call.operations.retry_after(operation)})
+        return Answer(202, headers={"Location": location, **waiting})
+    return _result(call, operation, located=located)
+
+
+def _result(call: Call, operation: Operation, *, located: bool) -> Answer:
+    if operation.error:
+        return Answer(409, {"error": operation.failure()})
     document = call.state.get(operation.resource_id)
     if operation.verb == "Deleting" or document is None:
         return Answer(204 if located else 200)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from lockdown.sandbox.arm_error import ArmError, bad_request, subscription_not_found
+from lockdown.sandbox.kind import Context
 from lockdown.sandbox.operations import Operations
 from lockdown.sandbox.settings import Settings
 from lockdown.sandbox.state import Authorship, Document, Principal, State, subscription_of
@@ -31,6 +32,7 @@ class Call:
         query: lower-case names to values; the last one given counts.
         headers: lower-case names.
         client: who the User-Agent says it is.
+        failing: the code with which the operation that this request starts is to fail at its end, or ''.
     """
 
     method: str
@@ -44,6 +46,7 @@ class Call:
     state: State
     settings: Settings
     operations: Operations
+    failing: str = ""
 
     @property
     def version(self) -> str:
@@ -55,6 +58,10 @@ class Call:
         return Authorship(
             by=self.principal, client=self.client, operation=operation, correlation_id=self.correlation_id
         )
+
+    def context(self, operation: str) -> Context:
+        """Return what a provider may touch while it does ``operation`` for this request."""
+        return Context(self.state, self.who(operation), self.settings, self.operations)
 
     def demand(self, operation: str, scope: str) -> None:
         """Go on only if the caller may do ``operation`` at ``scope``.

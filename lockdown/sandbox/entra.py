@@ -91,7 +91,7 @@ class _Endpoints:
         return JSONResponse(metadata.instance_discovery(self.identity.url, self.identity.tenant))
 
     def _refuse(self, request: Request, refusal: EntraError) -> Response:
-        stamp = self.identity.clock.now().strftime("%Y-%m-%d %H:%M:%SZ")
+        stamp = self.identity.clock.clients().strftime("%Y-%m-%d %H:%M:%SZ")
         trace = str(uuid4())
         correlation = request.headers.get("client-request-id") or str(uuid4())
         body = {
@@ -140,7 +140,7 @@ def _issue(identity: Identity, form: Mapping[str, str], *, version: int) -> dict
         "access_token": identity.access_token(application.principal, audience, version=version),
     }
     if version == 1:
-        now = int(identity.clock.now().timestamp())
+        now = int(identity.clock.clients().timestamp())
         answer = {key: str(value) for key, value in answer.items()}
         answer |= {"expires_on": str(now + seconds), "not_before": str(now), "resource": audience}
     return answer
@@ -200,7 +200,7 @@ def _check_assertion(identity: Identity, application: Application, assertion: st
                 number,
                 f"No matching federated identity record found for presented assertion {word} '{presented}'.",
             )
-    now = identity.clock.now().timestamp()
+    now = identity.clock.clients().timestamp()
     if not claims.get("nbf", 0) <= now < claims.get("exp", 0):
         raise EntraError(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
 

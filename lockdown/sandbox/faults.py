@@ -1,8 +1,10 @@
 """Faults on purpose: any request can fail, wait, be throttled, cut or dropped.
 
 A fault is written ``METHOD URL-GLOB ACTION [COUNT]``: ``POST *ResourceGraph* throttle:2 3`` throttles the first three
-Resource Graph requests. METHOD may be ``*``; the glob is matched, without regard to case, against the path with its
-query string, and against the whole URL. Without COUNT it always applies.
+Resource Graph requests; ``PUT *managedClusters* fail-operation:QuotaExceeded`` accepts the request and lets the
+operation that it starts fail at its end (a request that starts none is refused). METHOD may be ``*``; the glob is
+matched, without regard to case, against the path with its query string, and against the whole URL. Without COUNT it
+always applies.
 """
 
 import re
@@ -14,7 +16,9 @@ from threading import Lock
 from lockdown.errors import UsageError
 
 _FORM = "METHOD URL-GLOB ACTION [COUNT]"
-_ACTIONS = "fail:STATUS[:CODE], delay:SECONDS, throttle[:RETRY_AFTER], truncate, drop-before, drop-after"
+_ACTIONS = (
+    "fail:STATUS[:CODE], fail-operation:CODE, delay:SECONDS, throttle[:RETRY_AFTER], truncate, drop-before, drop-after"
+)
 _METHODS = frozenset({"*", "GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"})
 _CODE = re.compile(r"[A-Za-z0-9._-]+")
 _MAX_DELAY = 3600.0
@@ -25,9 +29,9 @@ class Fault:
     """One fault.
 
     Attributes:
-        action: ``fail``, ``delay``, ``throttle``, ``truncate``, ``drop-before`` or ``drop-after``.
+        action: ``fail``, ``fail-operation``, ``delay``, ``throttle``, ``truncate``, ``drop-before`` or ``drop-after``.
         status: the HTTP status of ``fail``.
-        code: the error code of ``fail``.
+        code: the error code of ``fail`` and ``fail-operation``.
         seconds: of ``delay``, or the Retry-After of ``throttle``.
         count: how many requests it applies to; None for all.
     """
@@ -88,6 +92,8 @@ def parse(text: str) -> Fault:
     name, *arguments = action.split(":")
     if name == "fail" and len(arguments) in (1, 2):
         return _fail(text, Fault(method, glob, name, count=count), arguments)
+    if name == "fail-operation" and len(arguments) == 1:
+        return Fault(method, glob, name, code=_code(text, arguments[0]), count=count)
     if name == "delay" and len(arguments) == 1:
         return Fault(method, glob, name, seconds=_seconds(text, arguments[0]), count=count)
     if name == "throttle" and len(arguments) <= 1:
@@ -101,10 +107,14 @@ def _fail(text: str, fault: Fault, arguments: list[str]) -> Fault:
     status = arguments[0]
     if not re.fullmatch(r"[345]\d\d", status):
         raise _wrong(text, f"{status!r} is not a status from 300 to 599")
-    code = arguments[1] if len(arguments) > 1 else "InjectedFault"
-    if not _CODE.fullmatch(code):
-        raise _wrong(text, f"{code!r} is not an error code")
+    code = _code(text, arguments[1]) if len(arguments) > 1 else "InjectedFault"
     return Fault(fault.method, fault.glob, "fail", status=int(status), code=code, count=fault.count)
+
+
+def _code(text: str, word: str) -> str:
+    if not _CODE.fullmatch(word):
+        raise _wrong(text, f"{word!r} is not an error code")
+    return word
 
 
 def _seconds(text: str, word: str) -> float:

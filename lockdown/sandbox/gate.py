@@ -71,6 +71,9 @@ class Gate:
                 await respond(error, _Headers(scope).sending(send))
             case "throttle":
                 await respond(_throttled(scope["path"], fault.seconds), _Headers(scope).sending(send))
+            case "fail-operation":
+                scope.setdefault("state", {})["failing"] = fault.code
+                await self._admit(scope, receive, send)
             case "truncate":
                 await self._admit(scope, receive, _truncating(scope, receive, send))
             case "drop-before":

@@ -57,7 +57,7 @@ class Identity:
 
     def access_token(self, principal: Principal, audience: str, *, version: int) -> str:
         """Return a signed access token for ``audience``."""
-        now = self.clock.now()
+        now = self.clock.clients()
         claims = {
             "aud": audience,
             "iss": metadata.issuer(self.url, self.tenant, version=1),
@@ -78,7 +78,7 @@ class Identity:
 
     def federated_token(self, name: str) -> str:
         """Return the token that a workload of the principal ``name`` would present (workload identity)."""
-        now = self.clock.now()
+        now = self.clock.clients()
         return self.sign(
             {
                 "iss": self.workload_issuer,
@@ -139,7 +139,7 @@ class Identity:
             claims = self.read(token.strip())
         except jwt.InvalidTokenError as error:
             raise self._refuse("InvalidAuthenticationToken", "The access token is invalid.") from error
-        now = self.clock.now().timestamp()
+        now = self.clock.clients().timestamp()
         if claims.get("exp", 0) <= now:
             raise self._refuse("ExpiredAuthenticationToken", "The access token expiry UTC time is in the past.")
         if claims.get("nbf", 0) > now + 300:

@@ -112,7 +112,7 @@ class _Plane:
         if claims.get("aud") != expected:
             message = f"AKV10022: Invalid audience. Expected {expected}, found: {claims.get('aud')}."
             raise VaultError(401, "Unauthorized", message)
-        now = self.identity.clock.now().timestamp()
+        now = self.identity.clock.clients().timestamp()
         if not claims.get("nbf", 0) - 300 <= now < claims.get("exp", 0):
             raise VaultError(401, "Unauthorized", "Error validating token: IDX10223: Lifetime validation failed.")
         application = self.identity.application(str(claims.get("appid", "")))
@@ -129,7 +129,7 @@ class _Plane:
         return key
 
     def _usable(self, key: Key) -> None:
-        now = self.identity.clock.now()
+        now = self.identity.clock.clients()
         if "sign" not in key.operations:
             raise VaultError(403, "Forbidden", "Operation sign is not permitted on this key.", "KeyOperationForbidden")
         if not key.enabled:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockdown.sandbox.arm_error import ArmError, bad_request
+from lockdown.sandbox.operations import Operations
+from lockdown.sandbox.settings import Settings
 from lockdown.sandbox.state import Authorship, Document, State
 
 Shape = Mapping[str, Any]
@@ -15,10 +17,31 @@ one of these. A null in a request means that the property is not given."""
 
 @dataclass(frozen=True)
 class Context:
-    """What a provider may touch while it works for one request."""
+    """What a provider may touch while it works for one request.
+
+    Attributes:
+        state: everything that exists.
+        who: the caller, for what changes as a side effect.
+        settings: how the sandbox was started.
+        operations: what is under way.
+    """
 
     state: State
     who: Authorship
+    settings: Settings
+    operations: Operations
+
+    def allows(self, operation: str, resource_id: str) -> bool:
+        """Tell whether the caller may do ``operation`` there."""
+        return self.state.allows(self.who["by"], operation, resource_id)
+
+    def granted(self, object_id: str, operation: str, resource_id: str, *, data: bool = False) -> bool:
+        """Tell whether a principal, such as a service's identity, may do ``operation`` there."""
+        return self.state.granted(object_id, operation, resource_id, data=data)
+
+    def limit(self, name: str, otherwise: int) -> int:
+        """Return how many of something a subscription may have, by the option ``limits`` of the sandbox."""
+        return self.settings.limits.get(name, otherwise)
 
     def put(self, document: Document) -> None:
         """Store a document that changes as a side effect; the operation names its own type."""
@@ -78,6 +101,8 @@ class Kind:
         inline: the property of the parent that holds resources of this type, or '' if each is its own document.
         patch: ``merge``, or ``tags`` when nothing else can be patched.
         create, update, delete: how each goes: ``sync``, ``async`` (Azure-AsyncOperation) or ``location``.
+        seconds: how long a create typically takes in Azure, if it is not ``sync``.
+        update_seconds, delete_seconds: the same of an update (a third of a create unless said) and a delete (half).
         etag: whether the body shows an ETag.
         prepare: fills in what the service fills in and refuses what it refuses; changes the document it is given.
         applied: side effects on other documents once it is stored.
@@ -98,6 +123,9 @@ class Kind:
     create: str = "sync"
     update: str = "sync"
     delete: str = "sync"
+    seconds: float = 10.0
+    update_seconds: float | None = None
+    delete_seconds: float | None = None
     etag: bool = False
     prepare: Callable[[Context, Document, Document | None], None] = _nothing
     applied: Callable[[Context, Document, Document | None], None] = _nothing
@@ -106,6 +134,13 @@ class Kind:
     links: Callable[[Document], frozenset[Link]] = _no_links
     in_use: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     actions: Mapping[str, Action] = field(default_factory=dict)
+
+    def duration(self, verb: str) -> float:
+        """Return how long ``Creating``, ``Updating`` or ``Deleting`` typically takes in Azure."""
+        if verb == "Creating":
+            return self.seconds
+        given, share = (self.update_seconds, 3) if verb == "Updating" else (self.delete_seconds, 2)
+        return self.seconds / share if given is None else given
 
 
 _WORDS = {str: "string", bool: "boolean", int: "integer", dict: "object"}

@@ -32,7 +32,8 @@ def check(context: Context, kind: Kind, document: Document) -> None:
     """Refuse a reference to what is not there, and a second holder of what only one can hold.
 
     Raises:
-        ArmError: InvalidResourceReference, or the code of a taken public IP address.
+        ArmError: InvalidResourceReference, ReferencedResourceNotProvisioned while the other is being created or
+            changed, or the code of a taken public IP address.
     """
     for link in kind.links(document):
         found = find(context.state, link.holder)
@@ -42,6 +43,14 @@ def check(context: Context, kind: Kind, document: Document) -> None:
                 "InvalidResourceReference",
                 f"Resource {link.holder} referenced by resource {document['id']} was not found. Please make sure that "
                 "the referenced resource exists, and that both resources are in the same region.",
+            )
+        pending = context.operations.pending(str(found[0]["id"]))
+        if pending is not None and pending.resource_id.lower() != str(document["id"]).lower():
+            raise ArmError(
+                409,
+                "ReferencedResourceNotProvisioned",
+                f"Cannot proceed with operation because resource {link.holder} used by resource {document['id']} is "
+                f"not in Succeeded state. Resource is in {pending.verb} state.",
             )
         taken = (found[1].get("properties") or {}).get(link.slot)
         if not link.many and taken and not _same(taken, link.referrer):

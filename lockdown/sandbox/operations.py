@@ -1,9 +1,8 @@
-"""Long-running operations: what is under way, and what happens when it ends."""
+"""Long-running operations: what is under way, and what happens when it ends, well or not."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
 from threading import RLock
 from typing import Any
 from uuid import uuid4
@@ -11,6 +10,7 @@ from uuid import uuid4
 from lockdown.sandbox.clock import Clock
 
 _KEPT = 10_000
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Operation:
         resource_id: what it works on.
         verb: the provisioningState that readers see meanwhile: ``Creating``, ``Updating`` or ``Deleting``.
         effect: what happens at its end, or None if it already has.
+        error: the code with which it fails at its end, or ''.
     """
 
     id: str
@@ -29,10 +30,23 @@ class Operation:
     started: datetime
     ends: datetime
     effect: Callable[[], None] | None = None
+    error: str = ""
+
+    def failure(self) -> dict[str, str]:
+        """Return the error that its status resource shows."""
+        return {
+            "code": self.error,
+            "message": f"The operation on '{self.resource_id}' failed at its end, as was asked for.",
+        }
 
 
 class Operations:
-    """Every operation of a sandbox. An operation ends when its time has come and somebody looks (``settle``)."""
+    """Every operation of a sandbox. An operation ends when its time has come and somebody looks (``settle``).
+
+    Attributes:
+        clock: the time that it goes by.
+        seconds: how long one takes of which nothing else is said.
+    """
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self.clock = clock
@@ -41,10 +55,19 @@ class Operations:
         self._running: dict[str, Operation] = {}
         self._lock = RLock()
 
-    def start(self, resource_id: str, verb: str, effect: Callable[[], None] | None = None) -> Operation:
-        """Start an operation; ``effect`` runs at its end."""
+    def start(
+        self,
+        resource_id: str,
+        verb: str,
+        effect: Callable[[], None] | None = None,
+        *,
+        seconds: float | None = None,
+        error: str = "",
+    ) -> Operation:
+        """Start an operation of so many seconds; ``effect`` runs at its end, also if that end is an ``error``."""
         now = self.clock.now()
-        operation = Operation(str(uuid4()), resource_id, verb, now, now + timedelta(seconds=self.seconds), effect)
+        ends = now + timedelta(seconds=self.seconds if seconds is None else seconds)
+        operation = Operation(str(uuid4()), resource_id, verb, now, ends, effect, error)
         with self._lock:
             self._all[operation.id] = operation
             if len(self._all) > _KEPT:
@@ -81,9 +104,10 @@ class Operations:
         with self._lock:
             return next((found for found in self._running.values() if found.resource_id.lower() == key), None)
 
-    def retry_after(self, operation: Operation) -> str:
-        """Return the Retry-After seconds; at least 1, because clients take 0 for "not given"."""
-        return str(max(1, ceil((operation.ends - self.clock.now()).total_seconds())))
+    def waiting(self, operation: Operation) -> dict[str, str]:
+        """Return the header that tells when to look again: at its end, but at least twice a minute."""
+        left = (operation.ends - self.clock.now()).total_seconds()
+        return self.clock.waiting(min(left, _LONGEST_WAIT))
 
     def status(self, operation: Operation, path: str) -> dict[str, Any]:
         """Return the body of the operation's status resource."""
@@ -91,11 +115,12 @@ class Operations:
         body: dict[str, Any] = {
             "id": path,
             "name": operation.id,
-            "status": "InProgress" if running else "Succeeded",
+            "status": "InProgress" if running else "Failed" if operation.error else "Succeeded",
             "startTime": _stamp(operation.started),
         }
         if not running:
             body |= {"endTime": _stamp(operation.ends), "percentComplete": 100}
+            body |= {"error": operation.failure()} if operation.error else {}
         return body
 
 

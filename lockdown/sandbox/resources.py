@@ -1,6 +1,7 @@
 """Generic ARM: PUT, PATCH, GET, HEAD, DELETE and POST on one resource of any type."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from lockdown.sandbox import envelope, implied, links
@@ -40,6 +41,8 @@ def put(call: Call, target: ResourceId) -> Answer:
     previous = _find(call, target, kind)
     envelope.check_conditions(call, previous)
     check_locks(call, target.id, "write")
+    if kind is None or call.settings.instant or (kind.update if previous else kind.create) == "sync":
+        _refuse_failing(call)
     document = envelope.from_request(call, target, body, previous)
     if kind is None:
         envelope.check_location(document, previous, group_of(target.id), required=False)
@@ -65,6 +68,7 @@ def patch(call: Call, target: ResourceId) -> Answer:
     _check_idle(call, target.id)
     envelope.check_conditions(call, previous)
     check_locks(call, target.id, "write")
+    _refuse_failing(call)
     if kind is not None:
         if kind.patch == "tags" and set(body) - {"tags"}:
             raise bad_request(f"Only tags of '{kind.type}' can be updated with PATCH.")
@@ -90,7 +94,7 @@ def delete(call: Call, target: ResourceId) -> Answer:
     _check_idle(call, target.id)
     envelope.check_conditions(call, document)
     check_locks(call, target.id, "delete")
-    context = Context(call.state, call.who(operation))
+    context = call.context(operation)
     if kind is not None:
         links.refuse_if_used(kind, document)
         kind.removable(context, document)
@@ -98,10 +102,11 @@ def delete(call: Call, target: ResourceId) -> Answer:
     def remove() -> None:
         remove_document(context, kind, document)
 
-    if kind is None or kind.delete == "sync" or call.settings.operation_seconds <= 0:
+    if kind is None or kind.delete == "sync" or call.settings.instant:
+        _refuse_failing(call)
         remove()
         return Answer(200, headers=envelope.headers(kind, {}))
-    started = call.operations.start(str(document["id"]), "Deleting", remove)
+    started = _start(call, kind, document, "Deleting", remove)
     return Answer(202, headers=polling_headers(call, target, started, both=True))
 
 
@@ -146,7 +151,7 @@ def act(call: Call, target: ResourceId) -> Answer:
     if known is None:
         raise unsupported(f"The action '{action}' on '{resource.type}' is not known here.")
     body = call.document() if call.body else {}
-    status, answer = known(Context(call.state, call.who(f"{resource.type}/{action}/action")), document, body)
+    status, answer = known(call.context(f"{resource.type}/{action}/action"), document, body)
     return Answer(status, answer)
 
 
@@ -156,22 +161,47 @@ def polling_headers(call: Call, target: ResourceId, operation: Operation, *, bot
     base = f"/subscriptions/{subscription}" if subscription else ""
     base = f"{call.settings.url}{base}/providers/{target.namespace}/locations/global"
     version = f"?api-version={call.version}"
-    found = {"Retry-After": call.operations.retry_after(operation)}
+    found = call.operations.waiting(operation)
     found["Location"] = f"{base}/operationResults/{operation.id}{version}"
     if both:
         found["Azure-AsyncOperation"] = f"{base}/operations/{operation.id}{version}"
     return found
 
 
+def _start(
+    call: Call, kind: Kind, document: Document, verb: str, effect: Callable[[], None] | None = None
+) -> Operation:
+    """Start the operation that a request asks for; one that is to fail leaves the resource as it then is, Failed."""
+    resource_id = str(document["id"])
+    context = call.context(f"{kind.type}/{'delete' if verb == 'Deleting' else 'write'}")
+
+    def fail() -> None:
+        found = links.find(context.state, resource_id)
+        if found is not None:
+            found[1].setdefault("properties", {})["provisioningState"] = "Failed"
+            context.put(found[0])
+
+    seconds = kind.duration(verb) if call.settings.typical else None
+    return call.operations.start(
+        resource_id, verb, fail if call.failing else effect, seconds=seconds, error=call.failing
+    )
+
+
+def _refuse_failing(call: Call) -> None:
+    """Refuse a request whose operation is to fail but which starts none."""
+    if call.failing:
+        raise ArmError(409, call.failing, "This failure was asked for; the request would have started no operation.")
+
+
 def _written(call: Call, kind: Kind, target: ResourceId, *, created: bool) -> Answer:
     style = kind.create if created else kind.update
     document = _existing(call, target, kind)
     status = 201 if created else 200
-    if style == "sync" or call.settings.operation_seconds <= 0:
+    if style == "sync" or call.settings.instant:
         status = 200 if style == "location" else status
         return Answer(status, envelope.view(call, kind, document), envelope.headers(kind, document))
     verb = "Creating" if created else "Updating"
-    started = call.operations.start(str(document["id"]), verb)
+    started = _start(call, kind, document, verb)
     if style == "location":
         return Answer(202, headers=polling_headers(call, target, started, both=False))
     found = polling_headers(call, target, started, both=True)
@@ -182,8 +212,10 @@ def _written(call: Call, kind: Kind, target: ResourceId, *, created: bool) -> An
 def _store(
     call: Call, kind: Kind, target: ResourceId, document: Document, previous: Document | None, operation: str
 ) -> None:
-    context = Context(call.state, call.who(operation))
+    context = call.context(operation)
     document["properties"] = without_nulls(document["properties"])
+    if document["properties"].get("provisioningState") == "Failed":
+        document["properties"]["provisioningState"] = "Succeeded"
     parent = target.parent
     if kind.inline and parent is not None:
         _store_inline(call, kind, parent, document, operation)

@@ -5,6 +5,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -62,6 +63,11 @@ class Sandbox:
         state_file: Path | None = None,
         options: Mapping[str, str] | None = None,
         operation_seconds: float = 1.0,
+        time_scale: float | None = None,
+        limits: Mapping[str, int] | None = None,
+        unregistered: Iterable[str] = (),
+        replication_seconds: float = 0.0,
+        cloud: str = "public",
     ) -> None:
         """Prepare a sandbox; nothing listens yet.
 
@@ -75,12 +81,18 @@ class Sandbox:
             state_file: where the state is kept across restarts.
             options: options of the scenario.
             operation_seconds: how long a long-running operation takes; 0 ends it within the request.
+            time_scale: given, operations take as long as in Azure, ``operation_seconds`` is of no account, and so many
+                seconds pass in the sandbox in one of the machine's; 1 and ``clock.skip`` make a simulated clock.
+            limits: what a subscription may have of something, such as ``batch-accounts``.
+            unregistered: namespaces of resource providers that are not registered.
+            replication_seconds: how long Entra ID takes to tell Resource Manager of a new identity.
+            cloud: ``public`` or ``us-government``.
 
         Raises:
             UsageError: a name, fault or file that makes no sense.
         """
         self._faults = _parsed(faults)
-        self.clock = Clock()
+        self.clock = Clock(1.0 if time_scale is None else time_scale)
         saved = persistence.read(state_file) if state_file else None
         origin, documents = _begin(scenario, dict(options or {}), saved)
         denied = _denied(deny, origin)
@@ -92,7 +104,17 @@ class Sandbox:
         self.subscription = (readable or [origin.subscriptions[0][0]])[0]
         self._origin = origin
         self._fresh = saved is None
-        self._wanted = (port, lag, quota, operation_seconds)
+        self._port = port
+        self._settings = Settings(
+            lag=lag,
+            quota=quota,
+            operation_seconds=operation_seconds,
+            typical=time_scale is not None,
+            limits=dict(limits or {}),
+            unregistered=frozenset(namespace.lower() for namespace in unregistered),
+            replication_seconds=replication_seconds,
+            cloud=cloud,
+        )
         self._keeper = Keeper(state_file, origin, self.state)
         self._folder: Path | None = None
         self._server: uvicorn.Server | None = None
@@ -103,11 +125,10 @@ class Sandbox:
         Raises:
             ToolError: the port is taken, or the server does not come up.
         """
-        port, lag, quota, seconds = self._wanted
-        listener = _listen(port)
+        listener = _listen(self._port)
         self.url = f"https://{_HOST}:{listener.getsockname()[1]}"
         try:
-            self._serve(listener, Settings(url=self.url, lag=lag, quota=quota, operation_seconds=seconds))
+            self._serve(listener, replace(self._settings, url=self.url))
         except BaseException:
             listener.close()
             self.close()

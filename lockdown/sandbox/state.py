@@ -178,6 +178,10 @@ class State:
             return False
         return self._grants.allow(principal.object_id, operation, resource_id)
 
+    def granted(self, object_id: str, operation: str, resource_id: str, *, data: bool = False) -> bool:
+        """Tell whether the principal with this object id may do ``operation`` there, or on what the resource holds."""
+        return self._grants.allow(object_id, operation, resource_id, data=data)
+
     def allows_data(self, principal: Principal, operation: str, resource_id: str) -> bool:
         """Tell whether the principal may do ``operation`` on what a resource holds."""
         return self._grants.allow(principal.object_id, operation, resource_id, data=True)

@@ -8,7 +8,6 @@ from uuid import uuid4
 from lockdown.sandbox import envelope
 from lockdown.sandbox.arm_error import ArmError, group_not_found
 from lockdown.sandbox.call import Answer, Call
-from lockdown.sandbox.kind import Context
 from lockdown.sandbox.listing import page, parse_filter
 from lockdown.sandbox.locations import LOCATIONS
 from lockdown.sandbox.providers import kind_of
@@ -17,6 +16,7 @@ from lockdown.sandbox.resources import check_locks, remove_document
 from lockdown.sandbox.state import Document, visible
 
 _GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
+_DELETE_SECONDS = 60.0
 _GROUP_NAME = re.compile(r"[-\w._()]{1,90}(?<!\.)")
 _GROUP_MEMBERS = frozenset({"id", "name", "type", "location", "tags", "managedBy", "properties"})
 
@@ -162,7 +162,7 @@ def _put_group(call: Call, scope: str, name: str, previous: Document | None) -> 
 
 
 def _delete_group(call: Call, document: Document) -> Answer:
-    context = Context(call.state, call.who(f"{_GROUP}/delete"))
+    context = call.context(f"{_GROUP}/delete")
 
     def remove() -> None:
         members = sorted(
@@ -177,13 +177,14 @@ def _delete_group(call: Call, document: Document) -> Answer:
             409, "ResourceGroupBeingDeleted", f"The resource group '{document['name']}' is in deprovisioning state."
         )
     check_locks(call, str(document["id"]), "delete")
-    if call.settings.operation_seconds <= 0:
+    if call.settings.instant:
         remove()
         return Answer(200)
-    started = call.operations.start(str(document["id"]), "Deleting", remove)
+    seconds = _DELETE_SECONDS if call.settings.typical else None
+    started = call.operations.start(str(document["id"]), "Deleting", remove, seconds=seconds)
     scope = "/".join(str(document["id"]).split("/")[:3])
     location = f"{call.settings.url}{scope}/operationresults/{started.id}?api-version={call.version}"
-    return Answer(202, headers={"Location": location, "Retry-After": call.operations.retry_after(started)})
+    return Answer(202, headers={"Location": location, **call.operations.waiting(started)})
 
 
 def _check_group_members(body: Document) -> None:

@@ -138,7 +138,7 @@ class Vault:
             if curve
             else rsa.generate_private_key(public_exponent=65537, key_size=bits)
         )
-        made = Key(name, uuid4().hex, private, self._clock.now(), operations, enabled, not_before, expires)
+        made = Key(name, uuid4().hex, private, self._clock.clients(), operations, enabled, not_before, expires)
         self._keys.setdefault(name.lower(), []).append(made)
         return f"{self.url}/keys/{name}/{made.version}"
 
