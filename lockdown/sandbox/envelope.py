@@ -110,19 +110,20 @@ def check_location(document: Document, previous: Document | None, group: str, *,
         )
 
 
-def check_region(document: Document) -> None:
-    """Refuse a location that is no region.
+def check_region(document: Document, *, worldwide: bool = False) -> None:
+    """Refuse a location that is no region, or one that is not ``global`` where the type stands in no region.
 
     Raises:
         ArmError: LocationNotAvailableForResourceType.
     """
     location = document.get("location")
-    if location and location not in LOCATIONS:
+    known = ("global",) if worldwide else tuple(LOCATIONS)
+    if location and location not in known:
         raise ArmError(
             400,
             "LocationNotAvailableForResourceType",
             f"The provided location '{location}' is not available for resource type '{document['type']}'. List of "
-            f"available regions for the resource type is '{','.join(LOCATIONS)}'.",
+            f"available regions for the resource type is '{','.join(known)}'.",
         )
 
 

@@ -99,6 +99,8 @@ class Kind:
         computed: properties that only the service writes; what a request says of them is ignored.
         name: what a name must match.
         inline: the property of the parent that holds resources of this type, or '' if each is its own document.
+        tracked: whether it has a location and tags of its own.
+        worldwide: whether it stands in no region: its location is ``global``.
         patch: ``merge``, or ``tags`` when nothing else can be patched.
         create, update, delete: how each goes: ``sync``, ``async`` (Azure-AsyncOperation) or ``location``.
         seconds: how long a create typically takes in Azure, if it is not ``sync``.
@@ -119,6 +121,7 @@ class Kind:
     name: re.Pattern[str] = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
     inline: str = ""
     tracked: bool = True
+    worldwide: bool = False
     patch: str = "merge"
     create: str = "sync"
     update: str = "sync"
