@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +23,7 @@ SCHEMA = "urn:coa-lockdown:results:v1"
 _OPEN, _MIDDLE, _END = b'{"policies":[', b'],"results":[', b'],"run":'
 _TAIL = b',"schema":' + canonical(SCHEMA) + b"}\n"
 _BLOCK = 1 << 16
+_LATER = re.compile(rb',"schema":"urn:coa-lockdown:results:v([0-9]{1,9})"\}\n\Z')
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,26 @@ def read(path: Path) -> Record:
         policies = tuple(json.loads(line) for line in _section(path, _OPEN, _MIDDLE))
         run = _run(_last_line(path))
     except (OSError, ValueError) as error:
+        if path.is_file():
+            refuse_later(_last_line(path), str(path))
         raise UsageError(
             f"{path} is not the record of a run: {error}.", "Name a directory that lockdown audit wrote."
         ) from error
     return Record(path, run, policies)
+
+
+def refuse_later(last_line: bytes, name: str) -> None:
+    """Say so if the last line of a record is that of a later version's.
+
+    Raises:
+        UsageError: it is.
+    """
+    found = _LATER.search(last_line)
+    if found and int(found[1]) > int(SCHEMA.rpartition(":v")[2]):
+        raise UsageError(
+            f"{name} was written by a later version of lockdown (results:v{int(found[1])}; this one reads {SCHEMA}).",
+            "Use that version or a later one.",
+        )
 
 
 def digest(record: Record) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from lockdown import __version__, drift, record
 from lockdown.ahead import Ahead
 from lockdown.audit import Evaluation, engine_for, evaluate, within
 from lockdown.errors import UsageError
-from lockdown.evidence import keys, seal, timestamp
+from lockdown.evidence import earlier, keys, opening, seal, timestamp
 from lockdown.history import records as history
 from lockdown.history import session
 from lockdown.history.store import open_store
@@ -59,13 +59,16 @@ class Wanted:
 
     Attributes:
         cloud: a built-in cloud's name or an ARM URL; None is AzureCloud. Not used with ``snapshot``.
-        snapshot: a run directory, file or folder to audit instead of Azure.
+        snapshot: a run directory, bundle, file or folder to audit instead of Azure.
         policies: a policy tree of the user's own.
         shipped_too: whether those that ship are judged by as well.
         out: the run directory; None makes one under lockdown-runs/.
         key: URI of the signing key; None leaves the run unsigned.
         tsa: URL of the time-stamping authority that dates the signatures; None leaves them undated.
-        baseline: an approved run to compare with.
+        baseline: an approved run to compare with, a directory or a bundle.
+        trust: the file of a trust root that must vouch for ``baseline`` and ``snapshot``; without one it is told that
+            none does.
+        trust_fingerprint: what that trust root must have.
         store: URL of the evidence store, whose history records the run; None records it nowhere.
         retention_days: how long a store that the run is the first in says that its evidence is to be kept.
         engine: ``snapshot``, or ``resource-graph``: Azure judges by those policies that it can run. Not with
@@ -85,6 +88,8 @@ class Wanted:
     key: str | None = None
     tsa: str | None = None
     baseline: Path | None = None
+    trust: Path | None = None
+    trust_fingerprint: str | None = None
     store: str | None = None
     retention_days: int = history.RETENTION_DAYS
     engine: str = SNAPSHOT
@@ -125,7 +130,59 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         _refuse_misread(policies)
     signer = keys.load_signer(wanted.key, cloud=wanted.cloud, authority=wanted.authority) if wanted.key else None
     stamper = _stamper(wanted)
-    baseline = _baseline(wanted.baseline) if wanted.baseline else None
+    with ExitStack() as stack:
+        stands_on = _earlier(wanted, stack, watch)
+        return _made(wanted, watch, policies, signer, stamper, stands_on)
+
+
+@dataclass(frozen=True)
+class _StandsOn:
+    """What a run stands on, verified.
+
+    Attributes:
+        snapshot: what to audit instead of Azure: a run directory, a file or a folder; None is Azure.
+        baseline: what to compare with.
+        doubts: what was not proven of them, in sentences for a person.
+    """
+
+    snapshot: Path | None
+    baseline: drift.Side | None
+    doubts: tuple[str, ...]
+
+
+def _earlier(wanted: Wanted, stack: ExitStack, watch: Watch) -> _StandsOn:
+    doubts: list[str] = []
+
+    def verified(path: Path, what: str) -> Path:
+        watch.stage(f"Verifying the {what}")
+        found = stack.enter_context(earlier.earlier(path, what, wanted.trust, wanted.trust_fingerprint))
+        watch.stage(found.doubts or found.told)
+        if found.doubts:
+            doubts.append(found.doubts)
+        return found.directory
+
+    snapshot, baseline = wanted.snapshot, None
+    if snapshot is not None and ((snapshot / "inputs/scope.json").is_file() or opening.is_bundle(snapshot)):
+        snapshot = verified(snapshot, "snapshot")
+    elif wanted.trust is not None and wanted.baseline is None:
+        raise UsageError(
+            "Nothing here can be verified: --trust is about a run that is a baseline or a snapshot.",
+            "Leave it out, or name a run or a bundle.",
+        )
+    if wanted.baseline is not None:
+        baseline = drift.read_side(verified(wanted.baseline, "baseline"))
+    return _StandsOn(snapshot, baseline, tuple(doubts))
+
+
+def _made(
+    wanted: Wanted,
+    watch: Watch,
+    policies: PolicySet,
+    signer: keys.Signer | None,
+    stamper: timestamp.Stamper | None,
+    stands_on: _StandsOn,
+) -> Finished:
+    baseline = stands_on.baseline
     started, run_id = _now(), str(uuid4())
     entry = _entry(wanted, signer, run_id)
     out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"
@@ -134,7 +191,7 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         there = _judged_there(wanted, policies)
         here = replace(policies, policies=tuple(policy for policy in policies.policies if policy not in there))
         with Ahead(here.policies, here.reads(), within(wanted.boundary, wanted.scope.subscriptions), translations):
-            seen = _see(wanted, here, there, work, watch, baseline)
+            seen = _see(wanted, here, there, work, watch, stands_on)
         snapshot, answers = seen.snapshot, seen.answers
         _write_inputs(work, wanted, snapshot, policies)
         watch.stage(f"Judging {len(policies.policies)} policies")
@@ -143,13 +200,17 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
         (work / "results").mkdir()
         with engine_for(snapshot, work, translations, answers) as engine:
             found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine, answers)
-            run = _run_object(snapshot, policies, found, run_id, started, evaluated)
+            run = _run_object(snapshot, policies, found, run_id, started, evaluated, stands_on.doubts)
             record.write(work / "results/results.json", run, found.policies(), found.results())
         made = record.read(work / "results/results.json")
         if baseline is not None:
             watch.stage("Comparing with the baseline")
             changed = drift.compare(
-                baseline, drift.read_side(work), _changes(snapshot), changes_unreadable=_unreadable(snapshot)
+                baseline,
+                drift.read_side(work),
+                _changes(snapshot),
+                changes_unreadable=_unreadable(snapshot),
+                warnings=stands_on.doubts,
             )
             (work / "results/drift.json").write_bytes(canonical(drift.to_json(changed)) + b"\n")
         watch.stage("Writing the report")
@@ -216,19 +277,19 @@ def _see(
     there: tuple[Policy, ...],
     work: Path,
     watch: Watch,
-    baseline: drift.Side | None,
+    stands_on: _StandsOn,
 ) -> _Seen:
     """Read what ``policies`` need, and let Azure judge by those that are ``there``."""
     redactor = Redactor(policies.redaction.paths, policies.redaction.marks)
-    if wanted.snapshot is not None:
-        return _see_file(wanted, wanted.snapshot, work, watch, redactor)
+    if stands_on.snapshot is not None:
+        return _see_file(wanted, stands_on.snapshot, work, watch, redactor)
     # An offline run imports nothing of Azure.
     from lockdown.cloud import collect, endpoints, request_log  # noqa: PLC0415
     from lockdown.cloud.judge import Judge  # noqa: PLC0415
 
     cloud = endpoints.resolve(wanted.cloud, wanted.authority)
     watch.stage(f"Reading {cloud.resource_manager}")
-    since = datetime.fromisoformat(baseline.record.run["startedAt"]) if baseline else None
+    since = datetime.fromisoformat(stands_on.baseline.record.run["startedAt"]) if stands_on.baseline else None
     at = _now()
     with answer_files.Writer(work / "inputs/answers", redactor) if there else nullcontext() as writer:
 
@@ -310,10 +371,16 @@ def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: Poli
 
 
 def _run_object(
-    snapshot: Snapshot, policies: PolicySet, found: Evaluation, run_id: str, started: datetime, evaluated: datetime
+    snapshot: Snapshot,
+    policies: PolicySet,
+    found: Evaluation,
+    run_id: str,
+    started: datetime,
+    evaluated: datetime,
+    doubts: tuple[str, ...],
 ) -> dict[str, Any]:
     judged = {kind for policy in policies.policies for kind in policy.applies_to}
-    warnings = list(found.warnings)
+    warnings = [*found.warnings, *doubts]
     if snapshot.derived:
         warnings.append("The snapshot listed no subscriptions: they were taken from the ids of its resources.")
     return {
@@ -353,10 +420,6 @@ def _run_object(
         "redactions": snapshot.redactions,
         "warnings": warnings,
     }
-
-
-def _baseline(path: Path) -> drift.Side:
-    return drift.read_side(path)
 
 
 def _unreadable(snapshot: Snapshot) -> str:

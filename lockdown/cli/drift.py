@@ -16,9 +16,9 @@ from lockdown.errors import Exit
 @click.option(
     "--baseline",
     required=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, exists=True),
     metavar="RUN",
-    help="The run directory that was approved.",
+    help="The run that was approved, a directory or a bundle; verified before it is used.",
 )
 @options.scope
 def command(baseline: Path, as_json: bool, quiet: bool, fail_on: str | None, **chosen: Any) -> int:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from lockdown.model import Scope, Severity
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT = Path("lockdown.yaml")
+_SHA_256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def scope(command: Command) -> Command:
@@ -40,7 +42,19 @@ def scope(command: Command) -> Command:
                 "--snapshot",
                 type=click.Path(path_type=Path),
                 metavar="PATH",
-                help="Audit this instead of Azure: a run, the output of az graph query, an ARM list, JSON lines.",
+                help="Audit this instead of Azure: a run, a bundle, output of az graph query, an ARM list, JSON lines.",
+            ),
+            click.option(
+                "--trust",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="The trust root that must vouch for a baseline or a snapshot that is a run.",
+            ),
+            click.option(
+                "--trust-fingerprint",
+                callback=sha_256,
+                metavar="HEX",
+                help="The SHA-256 that the trust root must have (lockdown trust show).",
             ),
             click.option(
                 "--engine",
@@ -138,6 +152,13 @@ def chosen(found: Config, subscriptions: tuple[str, ...], management_groups: tup
         raise click.UsageError("Give subscriptions or management groups: Resource Graph takes one of the two.")
     named = Scope(subscriptions, management_groups)
     return named if subscriptions or management_groups else found.scope
+
+
+def sha_256(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Return a digest in lower case, or refuse what is none."""
+    if value is not None and not _SHA_256.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not a SHA-256 of 64 hexadecimal digits.")
+    return value.lower() if value else value
 
 
 def _subscriptions(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

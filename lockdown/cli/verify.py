@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockdown.cli import visible
-from lockdown.errors import Exit, ToolError, UntrustedError, UsageError
+from lockdown.errors import Exit, UntrustedError
 
 if TYPE_CHECKING:
     from lockdown.evidence.checks import Replayed
@@ -123,10 +122,11 @@ def command(
     --trust), 6 if it is too old or its time not proven, 5 if it does not cover its scope, is not of the one expected or
     is missing from --history, and 7 with --require-compliant if it is genuine and not compliant.
     """
+    from lockdown.evidence import opening
     from lockdown.evidence.verify import Demands, verify
 
-    root = _trust_root(run, trust, trust_fingerprint, trust_state)
-    with _files(run) as files:
+    root = opening.trust_root(run, trust, trust_fingerprint, trust_state)
+    with opening.opened(run) as files:
         found = verify(
             files,
             root,
@@ -152,54 +152,6 @@ def command(
         for line in lines(found, quiet=quiet):
             click.echo(line)
     return found.exit_code
-
-
-@contextmanager
-def _files(run: Path) -> Iterator[Files]:
-    from lockdown.evidence.archive import ArchiveFiles, is_archive
-    from lockdown.evidence.files import DirectoryFiles
-
-    if run.is_dir():
-        yield DirectoryFiles(run.resolve())
-        return
-    expected = "Name a directory that lockdown audit wrote, or a file that lockdown bundle wrote."
-    if not run.is_file():
-        raise UsageError(f"{run} {'is not a file' if run.exists() else 'does not exist'}.", expected)
-    try:
-        with run.open("rb", buffering=0) as file:
-            if not is_archive(file):
-                raise UsageError(f"{run} is not a bundle.", expected)
-            yield ArchiveFiles(file)
-    except OSError as error:
-        raise ToolError(f"{run} cannot be read: {error.strerror}.") from error
-
-
-def _trust_root(run: Path, trust: Path | None, fingerprint: str | None, state: Path | None) -> Trusted:
-    """Return whom to believe, or why nobody; what was seen is remembered in ``state``."""
-    if trust is None:
-        if fingerprint or state:
-            raise UsageError("--trust-fingerprint and --trust-state are about a trust root.", "Name it with --trust.")
-        return None
-    from lockdown.evidence import root_file
-    from lockdown.evidence import state as states
-
-    for path in (trust, *([state] if state else [])):
-        if run.is_dir() and path.resolve().is_relative_to(run.resolve()):
-            raise UsageError(
-                f"{path} lies in the run that it is to judge.",
-                "Obtain the trust root from the organisation that signs, apart from the run.",
-            )
-    remembered = states.load(state) if state else None
-    try:
-        found = root_file.read(trust)
-        found.check(fingerprint)
-        if state is not None:
-            seen = states.advance(remembered, found)
-            if seen != remembered:
-                states.save(state, seen)
-    except UntrustedError as error:
-        return error
-    return found.root
 
 
 def _with_history(found: Verification, url: str, files: Files, root: Trusted, state_file: Path | None) -> Verification:
@@ -240,38 +192,23 @@ def _compare_head(
 
 
 def _recounted(run: Path, files: Files, counts: Mapping[str, int]) -> Mapping[str, int]:
+    from lockdown.evidence import opening
     from lockdown.report import formats
 
     if run.is_dir():
         return formats.recount(run / "results", counts)
-    with _unpacked(files, ("results/",)) as folder:
+    with opening.unpacked(files, ("results/",)) as folder:
         return formats.recount(folder / "results", counts)
 
 
-@contextmanager
-def _unpacked(files: Files, below: tuple[str, ...]) -> Iterator[Path]:
-    from shutil import copyfileobj
-    from tempfile import TemporaryDirectory
-
-    from lockdown.evidence.files import signed_names
-
-    with TemporaryDirectory() as name:
-        for found in signed_names(files.names()):
-            if found.startswith(below):
-                path = Path(name) / found
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with files.open(found) as source, path.open("xb") as target:
-                    copyfileobj(source, target)
-        yield Path(name)
-
-
 def _again(run: Path, files: Files) -> Replayed:
+    from lockdown.evidence import opening
     from lockdown.evidence.files import SIGNED_FOLDERS
     from lockdown.replay import replay
 
     if run.is_dir():
         return replay(run.resolve())
-    with _unpacked(files, SIGNED_FOLDERS) as folder:
+    with opening.unpacked(files, SIGNED_FOLDERS) as folder:
         return replay(folder)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lockdown.drift import judgement, noise, rows, trail, verdicts
@@ -43,6 +43,7 @@ def compare(
     *,
     changes_unreadable: str = "",
     rules: Noise | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> Drift:
     """Return what changed from ``baseline`` to ``current``, and who changed it.
 
@@ -52,6 +53,7 @@ def compare(
         changes: rows of the Resource Graph table resourcechanges (and its kin), in any order.
         changes_unreadable: why the change records could not be read; empty if they were.
         rules: which differences mean nothing; None for those that the current run carries, or else lockdown's own.
+        warnings: what is known of the two runs besides, for a person.
 
     Raises:
         UsageError: the two cannot be compared; the message says why.
@@ -62,7 +64,8 @@ def compare(
         with closing(sqlite3.connect("")) as database:
             for pragma in _PRAGMAS:
                 database.execute(pragma)
-            return _compare(database, baseline, current, changes, changes_unreadable, rules or _rules(current))
+            found = _compare(database, baseline, current, changes, changes_unreadable, rules or _rules(current))
+            return replace(found, warnings=(*warnings, *found.warnings))
     except sqlite3.Error as error:
         raise ToolError(
             f"The temporary index for the comparison failed: {error}.",

@@ -13,7 +13,7 @@ from lockdown import strict
 from lockdown.errors import TamperedError
 from lockdown.evidence.files import RESULTS
 from lockdown.model import Verdict
-from lockdown.record import SCHEMA
+from lockdown.record import SCHEMA, refuse_later
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one policy or result; the largest record is still read in flat memory."""
@@ -73,6 +73,7 @@ def recount(file: BufferedIOBase) -> Recounted:
     Raises:
         TamperedError: it is not in the form that lockdown.record writes, or a count or the outcome that it states is
             not what its results give.
+        UsageError: a later version of lockdown wrote it.
     """
     hashed = sha256()
     lines, tally = _lines(file, hashed.update), _Tally()
@@ -81,6 +82,7 @@ def recount(file: BufferedIOBase) -> Recounted:
     if _section(lines, tally.policy) != _MIDDLE + b"\n":
         raise _malformed("its results do not follow its policies")
     last = _section(lines, tally.result)
+    refuse_later(last, RESULTS)
     if not last.startswith(_END) or not last.endswith(_TAIL) or next(lines, None) is not None:
         raise _malformed("its run object is not its last line")
     run = _item(last[len(_END) : -len(_TAIL)])

@@ -59,6 +59,7 @@ class Demands:
     Attributes:
         timestamp: when both signatures were made must be proven by a timestamp.
         max_age: how old the run may be; that of the trust root counts too.
+        any_age: it may be of any age, whatever the trust root says.
         subscriptions: exactly these were in scope; empty demands none.
         tenant: the tenant whose environment it is.
         policies_digest: the policy set that judged, as ``ruleSet.digest`` names it.
@@ -67,6 +68,7 @@ class Demands:
 
     timestamp: bool = False
     max_age: timedelta | None = None
+    any_age: bool = False
     subscriptions: tuple[str, ...] = ()
     tenant: str | None = None
     policies_digest: str | None = None
@@ -204,7 +206,7 @@ def _demanded(
     limits = [demands.max_age] if demands.max_age else []
     if root is not None and root.max_age_hours:
         limits.append(timedelta(hours=root.max_age_hours))
-    if limits:
+    if limits and not demands.any_age:
         ledger.attempt("age", partial(checks.age, min(limits)), claim, now)
     else:
         ledger.skip("age", "not asked for (--max-age)")

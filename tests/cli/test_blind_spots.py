@@ -13,6 +13,7 @@ import pytest
 from lockdown import audit, config, record, run
 from lockdown.data import tree
 from lockdown.errors import UsageError
+from lockdown.evidence.seal import seal
 from lockdown.model import Policy, Scope
 from lockdown.sandbox.server import Sandbox
 from lockdown.snapshot.engine import CrowdedError, Engine
@@ -116,6 +117,7 @@ def test_a_snapshot_is_a_file_whatever_it_says_of_itself(stock_run: Path, tmp_pa
     scope = json.loads((forged / "inputs/scope.json").read_bytes())
     scope |= {"source": "live"}
     (forged / "inputs/scope.json").write_text(json.dumps(scope), "utf-8")
+    seal(forged, None)
     run.audit(run.Wanted(snapshot=forged, out=tmp_path / "run"), Quiet())
     assert told(tmp_path / "run")["source"] == "file"
 

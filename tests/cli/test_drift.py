@@ -57,7 +57,7 @@ def test_a_baseline_that_is_no_run_is_refused(lockdown: Lockdown, tmp_path: Path
     (tmp_path / "empty").mkdir()
     ran = lockdown("drift", "--baseline", tmp_path / "empty")
     assert ran.code == 2
-    assert "not the record of a run" in ran.err
+    assert "not the directory of a run" in ran.err
 
 
 def test_the_demo_tells_its_story(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
