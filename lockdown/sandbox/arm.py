@@ -139,6 +139,8 @@ def _operation(call: Call, lower: list[str]) -> Answer | None:
 def _result(call: Call, operation: Operation, *, located: bool) -> Answer:
     if operation.error:
         return Answer(409, {"error": operation.failure()})
+    if not operation.verb:
+        return Answer(204 if operation.result is None else 200, operation.result)
     document = call.state.get(operation.resource_id)
     if operation.verb == "Deleting" or document is None:
         return Answer(204 if located else 200)

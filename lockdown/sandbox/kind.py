@@ -113,6 +113,7 @@ class Kind:
         links: the references that others show.
         in_use: slot to the (code, message) that refuses a delete while the slot is taken; ``{id}``, ``{by}``.
         actions: POST actions by lower-case name.
+        long_actions: those of them that are followed by ``Location``, and how long each typically takes.
     """
 
     type: str
@@ -137,6 +138,7 @@ class Kind:
     links: Callable[[Document], frozenset[Link]] = _no_links
     in_use: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     actions: Mapping[str, Action] = field(default_factory=dict)
+    long_actions: Mapping[str, float] = field(default_factory=dict)
 
     def duration(self, verb: str) -> float:
         """Return how long ``Creating``, ``Updating`` or ``Deleting`` typically takes in Azure."""

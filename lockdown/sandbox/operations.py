@@ -19,9 +19,11 @@ class Operation:
 
     Attributes:
         resource_id: what it works on.
-        verb: the provisioningState that readers see meanwhile: ``Creating``, ``Updating`` or ``Deleting``.
+        verb: the provisioningState that readers see meanwhile: ``Creating``, ``Updating`` or ``Deleting``; '' for an
+            action, which leaves the resource as it is.
         effect: what happens at its end, or None if it already has.
         error: the code with which it fails at its end, or ''.
+        result: what an action answers at its end.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Operation:
     ends: datetime
     effect: Callable[[], None] | None = None
     error: str = ""
+    result: Any = None
 
     def failure(self) -> dict[str, str]:
         """Return the error that its status resource shows."""
@@ -63,11 +66,12 @@ class Operations:
         *,
         seconds: float | None = None,
         error: str = "",
+        result: Any = None,  # noqa: ANN401  # a JSON value
     ) -> Operation:
         """Start an operation of so many seconds; ``effect`` runs at its end, also if that end is an ``error``."""
         now = self.clock.now()
         ends = now + timedelta(seconds=self.seconds if seconds is None else seconds)
-        operation = Operation(str(uuid4()), resource_id, verb, now, ends, effect, error)
+        operation = Operation(str(uuid4()), resource_id, verb, now, ends, effect, error, result)
         with self._lock:
             self._all[operation.id] = operation
             if len(self._all) > _KEPT:
@@ -102,7 +106,8 @@ class Operations:
             return None
         key = resource_id.lower()
         with self._lock:
-            return next((found for found in self._running.values() if found.resource_id.lower() == key), None)
+            running = (found for found in self._running.values() if found.verb)
+            return next((found for found in running if found.resource_id.lower() == key), None)
 
     def waiting(self, operation: Operation) -> dict[str, str]:
         """Return the header that tells when to look again: at its end, but at least twice a minute."""

@@ -151,8 +151,15 @@ def act(call: Call, target: ResourceId) -> Answer:
     if known is None:
         raise unsupported(f"The action '{action}' on '{resource.type}' is not known here.")
     body = call.document() if call.body else {}
+    seconds = kind.long_actions.get(action.lower()) if kind is not None else None
+    if seconds is None or call.settings.instant:
+        _refuse_failing(call)
     status, answer = known(call.context(f"{resource.type}/{action}/action"), document, body)
-    return Answer(status, answer)
+    if seconds is None or call.settings.instant:
+        return Answer(status, answer)
+    typical = seconds if call.settings.typical else None
+    started = call.operations.start(resource.id, "", seconds=typical, error=call.failing, result=answer)
+    return Answer(202, headers=polling_headers(call, resource, started, both=True))
 
 
 def polling_headers(call: Call, target: ResourceId, operation: Operation, *, both: bool) -> dict[str, str]:
