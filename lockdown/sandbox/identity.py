@@ -12,14 +12,14 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lockdown.sandbox import metadata, rbac
+from lockdown.sandbox import metadata, roles
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.clock import Clock
 from lockdown.sandbox.state import Document, Principal
 
 LIFETIME = timedelta(hours=1)
 ASSERTION_AUDIENCE = "api://AzureADTokenExchange"
-ROLES: Mapping[str, str] = {"owner": rbac.OWNER, "auditor": rbac.READER, "operator": rbac.CONTRIBUTOR}
+ROLES: Mapping[str, str] = {"owner": roles.OWNER, "auditor": roles.READER, "operator": roles.CONTRIBUTOR}
 """The principals of every sandbox, and the role each holds on the whole tenant."""
 
 

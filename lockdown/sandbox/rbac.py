@@ -13,46 +13,6 @@ from typing import Any
 ASSIGNMENT = "microsoft.authorization/roleassignments"
 DEFINITION = "microsoft.authorization/roledefinitions"
 MANAGEMENT_GROUP_MEMBER = "microsoft.management/managementgroups/subscriptions"
-_DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions/"
-
-OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-USER_ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
-KEY_VAULT_CRYPTO_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
-
-_CRYPTO = ("read", "update", "backup", "encrypt", "decrypt", "wrap", "unwrap", "sign", "verify")
-_DATA_ACTIONS: Mapping[str, tuple[str, ...]] = {
-    KEY_VAULT_CRYPTO_USER: tuple(
-        f"Microsoft.KeyVault/vaults/keys/{verb}" + ("" if verb == "read" else "/action") for verb in _CRYPTO
-    ),
-}
-_BUILT_IN: tuple[tuple[str, str, str, tuple[str, ...], tuple[str, ...]], ...] = (
-    (OWNER, "Owner", "Full access to all resources, including the right to assign roles.", ("*",), ()),
-    (
-        CONTRIBUTOR,
-        "Contributor",
-        "Full access to all resources, without the right to assign roles.",
-        ("*",),
-        (
-            "Microsoft.Authorization/*/Delete",
-            "Microsoft.Authorization/*/Write",
-            "Microsoft.Authorization/elevateAccess/Action",
-            "Microsoft.Blueprint/blueprintAssignments/write",
-            "Microsoft.Blueprint/blueprintAssignments/delete",
-            "Microsoft.Compute/galleries/share/action",
-        ),
-    ),
-    (READER, "Reader", "Sees all resources and changes none.", ("*/read",), ()),
-    (
-        USER_ACCESS_ADMINISTRATOR,
-        "User Access Administrator",
-        "Manages access to resources.",
-        ("*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"),
-        (),
-    ),
-    (KEY_VAULT_CRYPTO_USER, "Key Vault Crypto User", "Uses the keys of a vault.", (), ()),
-)
 
 
 @dataclass(frozen=True)
@@ -113,30 +73,6 @@ class Grants:
             yield resource_id[:position]
             position = resource_id.find("/", position + 1)
         yield resource_id
-
-
-def built_in_roles() -> Iterator[dict[str, Any]]:
-    """Yield the documents of the role definitions that exist in every tenant."""
-    for guid, name, description, actions, not_actions in _BUILT_IN:
-        yield {
-            "id": _DEFINITIONS + guid,
-            "name": guid,
-            "type": "Microsoft.Authorization/roleDefinitions",
-            "properties": {
-                "roleName": name,
-                "type": "BuiltInRole",
-                "description": description,
-                "assignableScopes": ["/"],
-                "permissions": [
-                    {
-                        "actions": [*actions],
-                        "notActions": [*not_actions],
-                        "dataActions": [*_DATA_ACTIONS.get(guid, ())],
-                        "notDataActions": [],
-                    }
-                ],
-            },
-        }
 
 
 def grants(documents: Iterable[Mapping[str, Any]]) -> Grants:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any, TypedDict, Unpack
 
-from lockdown.sandbox import rbac
+from lockdown.sandbox import rbac, roles
 from lockdown.sandbox.clock import Clock
 
 Document = dict[str, Any]
@@ -94,7 +94,7 @@ class State:
         self.clock = clock or Clock()
         self.revision = 0
         self._lock = RLock()
-        self._documents: dict[str, Document] = {role["id"].lower(): role for role in rbac.built_in_roles()}
+        self._documents: dict[str, Document] = {role["id"].lower(): role for role in roles.documents()}
         self._documents.update((document["id"].lower(), document) for document in documents)
         self._changes = list(changes)
         self._grants = rbac.grants(self._governing())

@@ -20,7 +20,7 @@ from lockdown.evidence.keys import Signer, load_signer
 from lockdown.evidence.seal import seal, sign_run
 from lockdown.evidence.vault_signer import VaultSigner
 from lockdown.evidence.verify import verify
-from lockdown.sandbox import rbac
+from lockdown.sandbox import roles
 from lockdown.sandbox.server import Sandbox
 from tests.conftest import Lockdown
 from tests.evidence.handmade import write_run
@@ -33,7 +33,7 @@ def azure() -> Iterator[Sandbox]:
     with Sandbox("empty", operation_seconds=0) as sandbox:
         arm = ArmClient(sandbox)
         path = f"{arm.base}/providers/Microsoft.Authorization/roleAssignments/{uuid4()}"
-        role = f"{arm.base}/providers/Microsoft.Authorization/roleDefinitions/{rbac.KEY_VAULT_CRYPTO_USER}"
+        role = f"{arm.base}/providers/Microsoft.Authorization/roleDefinitions/{roles.KEY_VAULT_CRYPTO_USER}"
         operator = sandbox.identity.applications["operator"].principal.object_id
         body = {"properties": {"roleDefinitionId": role, "principalId": operator}}
         arm.call("PUT", path, body, version="2022-04-01").raise_for_status()

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from lockdown.sandbox import rbac
+from lockdown.sandbox import roles
 from lockdown.sandbox.server import Sandbox
 from tests.sandbox.arm_client import NETWORK, ArmClient, error
 
@@ -176,7 +176,7 @@ def test_a_reader_reads_and_a_contributor_writes_but_assigns_no_roles(
     assert principal.object_id in refused
     assert "'Microsoft.KeyVault/vaults/delete'" in refused
     role = f"{path}/providers/Microsoft.Authorization/roleAssignments/{uuid4()}"
-    body = {"properties": _role(arm, rbac.CONTRIBUTOR, principal.object_id)}
+    body = {"properties": _role(arm, roles.CONTRIBUTOR, principal.object_id)}
     assert error(contributor.call("PUT", role, body)) == (403, "AuthorizationFailed")
 
 
@@ -188,11 +188,11 @@ def _role(arm: ArmClient, role: str, principal: str) -> dict[str, str]:
 def test_a_role_assignment_gives_and_takes_a_right(arm: ArmClient, reader: ArmClient, group: str) -> None:
     auditor = arm.sandbox.identity.applications["auditor"].principal.object_id
     path = f"{group}/providers/Microsoft.Authorization/roleAssignments/{uuid4()}"
-    created = arm.call("PUT", path, {"properties": _role(arm, rbac.CONTRIBUTOR, auditor)}).json()
+    created = arm.call("PUT", path, {"properties": _role(arm, roles.CONTRIBUTOR, auditor)}).json()
     assert created["properties"]["scope"] == group
     assert reader.call("PUT", f"{group}/{VAULT}/mine", {"location": "westeurope"}).status_code == 201
     again = path.rpartition("/")[0] + f"/{uuid4()}"
-    body = {"properties": _role(arm, rbac.CONTRIBUTOR, auditor)}
+    body = {"properties": _role(arm, roles.CONTRIBUTOR, auditor)}
     assert error(arm.call("PUT", again, body)) == (409, "RoleAssignmentExists")
     listed = arm.call("GET", path.rpartition("/")[0]).json()["value"]
     assert [found["id"] for found in listed] == [created["id"]]
@@ -214,7 +214,7 @@ def test_a_role_assignment_that_makes_no_sense(
     arm: ArmClient, group: str, name: str, changed: dict[str, str], code: str
 ) -> None:
     path = f"{group}/providers/Microsoft.Authorization/roleAssignments/{name or uuid4()}"
-    body = {"properties": _role(arm, rbac.READER, str(uuid4())) | changed}
+    body = {"properties": _role(arm, roles.READER, str(uuid4())) | changed}
     assert error(arm.call("PUT", path, body)) == (400, code)
 
 

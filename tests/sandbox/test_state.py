@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockdown.sandbox import rbac
+from lockdown.sandbox import roles
 from lockdown.sandbox.state import Authorship, Principal, State, subscription_of
 
 SUBSCRIPTION = "/subscriptions/0000"
@@ -105,7 +105,7 @@ def test_as_of_gives_every_past_state_again(steps: list[tuple[str, str, int]]) -
 
 def test_roles_are_inherited_downwards_only() -> None:
     scope = f"{SUBSCRIPTION}/resourceGroups/g"
-    state = State("t", [grant("aaaa", rbac.READER, scope)])
+    state = State("t", [grant("aaaa", roles.READER, scope)])
     assert state.can_read(SOMEBODY, document("a")["id"])
     assert state.can_read(SOMEBODY, scope.upper().replace("/SUB", "/sub"))
     assert not state.can_read(SOMEBODY, SUBSCRIPTION)
@@ -117,22 +117,22 @@ def test_roles_are_inherited_downwards_only() -> None:
 def test_a_role_on_a_management_group_reaches_its_subscriptions() -> None:
     above = "/providers/Microsoft.Management/managementGroups/mg"
     member = {"id": f"{above}/subscriptions/0000", "type": "Microsoft.Management/managementGroups/subscriptions"}
-    state = State("t", [grant("aaaa", rbac.READER, above), member])
+    state = State("t", [grant("aaaa", roles.READER, above), member])
     assert state.can_read(SOMEBODY, document("a")["id"])
     assert not state.can_read(SOMEBODY, "/subscriptions/1111")
 
 
 def test_a_new_role_assignment_counts_at_once_and_a_removed_one_no_more() -> None:
     state = State("t")
-    state.put(grant("aaaa", rbac.CONTRIBUTOR), **WHO)
+    state.put(grant("aaaa", roles.CONTRIBUTOR), **WHO)
     assert state.allows(SOMEBODY, "Microsoft.Storage/storageAccounts/write", SUBSCRIPTION)
     assert not state.allows(SOMEBODY, "microsoft.authorization/roleAssignments/WRITE", SUBSCRIPTION)
-    state.delete(grant("aaaa", rbac.CONTRIBUTOR)["id"], **WHO)
+    state.delete(grant("aaaa", roles.CONTRIBUTOR)["id"], **WHO)
     assert not state.can_read(SOMEBODY, SUBSCRIPTION)
 
 
 def test_nobody_can_read_a_denied_subscription() -> None:
-    state = State("t", [grant("aaaa", rbac.OWNER)], denied=["0000"])
+    state = State("t", [grant("aaaa", roles.OWNER)], denied=["0000"])
     assert not state.can_read(SOMEBODY, SUBSCRIPTION)
     assert not state.sees_any(SOMEBODY, SUBSCRIPTION)
     assert not state.can_read(SOMEBODY, document("a")["id"].replace("subscriptions", "SUBSCRIPTIONS"))

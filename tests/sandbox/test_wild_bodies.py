@@ -14,7 +14,7 @@ from lockdown.sandbox import arm
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.call import Call
 from lockdown.sandbox.operations import Operations
-from lockdown.sandbox.rbac import OWNER
+from lockdown.sandbox.roles import OWNER
 from lockdown.sandbox.settings import Settings
 from lockdown.sandbox.state import Principal, State
 

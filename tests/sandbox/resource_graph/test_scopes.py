@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockdown.sandbox.rbac import READER
 from lockdown.sandbox.resource_graph.body import Body
 from lockdown.sandbox.resource_graph.errors import GraphError
 from lockdown.sandbox.resource_graph.hierarchy import hierarchy
 from lockdown.sandbox.resource_graph.scopes import scope_of
+from lockdown.sandbox.roles import READER
 from lockdown.sandbox.server import Sandbox
 from lockdown.sandbox.state import Document
 from tests.sandbox.resource_graph.graph_client import GraphClient, group, resource, subscription
