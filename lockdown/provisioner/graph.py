@@ -32,6 +32,7 @@ class Window:
         path: such as ``properties.networkRuleBypassOptions``.
         needed_by: keys of the steps that need it open. It is open only while one of them still has something to do.
         why: one line for the plan.
+        once: Azure never opens it again: it is open from creation until it is closed for the first time.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Window:
     closed: Any
     needed_by: tuple[str, ...]
     why: str
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from secrets import token_urlsafe
 from uuid import UUID, uuid5
 
 from lockdown.provisioner.environment import CloudName, Environment
@@ -60,13 +61,23 @@ _GOVERNMENT = Suffixes(
 )
 
 
+def _password() -> str:
+    """Return a password of all four kinds of characters, as Azure demands."""
+    return f"aA1-{token_urlsafe(48)}"
+
+
 @dataclass(frozen=True)
 class Site:
-    """Where an environment stands. Every id is in the casing that ARM returns."""
+    """Where an environment stands. Every id is in the casing that ARM returns.
+
+    Attributes:
+        password: what the database server is made with; of this run alone, and nobody's (docs/adr/0012).
+    """
 
     environment: Environment
     subscription: str
     tenant: str
+    password: str = field(default_factory=_password, repr=False, compare=False)
 
     @property
     def location(self) -> str:
