@@ -36,6 +36,7 @@ check: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.evidence
 
 format: .venv/.dev
 	$(BIN)/ruff format .
