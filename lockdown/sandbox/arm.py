@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from lockdown.sandbox import catalogue, elsewhere, listing, resources, tenancy
+from lockdown.sandbox import catalogue, elsewhere, features, listing, resources, tenancy
 from lockdown.sandbox.arm_error import ArmError, unsupported
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.envelope import view
@@ -87,6 +87,8 @@ def _provider(call: Call, segments: list[str], lower: list[str]) -> Answer | Non
     match lower[2:] if scope else lower:
         case ["providers"] if call.method == "GET":
             return catalogue.providers(call, scope)
+        case ["providers", "microsoft.features", *rest] if scope and rest:
+            return features.answer(call, scope, segments[4:])
         case ["providers", _] if call.method == "GET":
             return catalogue.provider(call, scope, segments[-1])
         case ["providers", _, "register" | "unregister"] if call.method == "POST":

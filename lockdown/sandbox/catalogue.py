@@ -5,6 +5,7 @@ Each namespace has the newest stable API version known to this project; any well
 
 from typing import Any
 
+from lockdown.sandbox import registrations
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page
@@ -22,17 +23,20 @@ Microsoft.Batch 2024-07-01 batchAccounts batchAccounts/pools batchAccounts/appli
 Microsoft.Cache 2023-08-01 redis
 Microsoft.Cdn 2024-02-01 profiles
 Microsoft.CognitiveServices 2024-10-01 accounts
-Microsoft.Compute 2024-07-01 virtualMachines virtualMachineScaleSets disks snapshots images galleries availabilitySets
+Microsoft.Compute 2024-07-01 virtualMachines virtualMachines/extensions virtualMachines/runCommands \
+virtualMachineScaleSets disks diskEncryptionSets snapshots images galleries availabilitySets
 Microsoft.ContainerInstance 2023-05-01 containerGroups
 Microsoft.ContainerRegistry 2023-07-01 registries registries/replications registries/webhooks
-Microsoft.ContainerService 2024-09-01 managedClusters managedClusters/agentPools
+Microsoft.ContainerService 2024-09-01 managedClusters managedClusters/agentPools locations/kubernetesVersions
 Microsoft.DBforMySQL 2023-12-30 flexibleServers flexibleServers/firewallRules
 Microsoft.DBforPostgreSQL 2024-08-01 flexibleServers flexibleServers/firewallRules flexibleServers/databases
 Microsoft.DataFactory 2018-06-01 factories
 Microsoft.Databricks 2024-05-01 workspaces
 Microsoft.DocumentDB 2024-11-15 databaseAccounts
 Microsoft.EventGrid 2022-06-15 topics systemTopics domains
+Microsoft.DevTestLab 2018-09-15 schedules labs
 Microsoft.EventHub 2024-01-01 namespaces
+Microsoft.Features 2021-07-01 features providers
 Microsoft.HealthcareApis 2024-03-31 workspaces
 Microsoft.Insights 2020-02-02 components diagnosticSettings actionGroups activityLogAlerts privateLinkScopes
 Microsoft.KeyVault 2023-07-01 vaults managedHSMs vaults/keys vaults/secrets
@@ -92,7 +96,9 @@ def check_namespace(namespace: str) -> None:
 def providers(call: Call, scope: str) -> Answer:
     """Answer GET on the providers of a subscription, or of the tenant."""
     call.demand("Microsoft.Resources/subscriptions/providers/read" if scope else "*/read", scope)
-    return Answer(200, page(call, [_provider(scope, namespace) for namespace in NAMESPACES], lambda document: document))
+    return Answer(
+        200, page(call, [_provider(call, scope, namespace) for namespace in NAMESPACES], lambda document: document)
+    )
 
 
 def provider(call: Call, scope: str, namespace: str) -> Answer:
@@ -101,17 +107,19 @@ def provider(call: Call, scope: str, namespace: str) -> Answer:
     verb = "read" if call.method == "GET" else f"{action}/action"
     call.demand(f"{namespace}/{verb}" if call.method == "POST" else "*/read", scope)
     check_namespace(namespace)
+    if action == "register":
+        registrations.register_provider(call, scope, NAMESPACES[namespace.lower()][0])
     if action == "unregister":
         raise ArmError(409, "CannotUnregisterResourceProvider", f"The provider '{namespace}' stays registered here.")
-    return Answer(200, _provider(scope, namespace.lower()))
+    return Answer(200, _provider(call, scope, namespace.lower()))
 
 
-def _provider(scope: str, key: str) -> dict[str, Any]:
+def _provider(call: Call, scope: str, key: str) -> dict[str, Any]:
     namespace, types = NAMESPACES[key]
     return {
         "id": f"{scope}/providers/{namespace}",
         "namespace": namespace,
-        "registrationState": "Registered",
+        "registrationState": registrations.provider_state(call.state, call.settings, scope, namespace),
         "registrationPolicy": "RegistrationRequired",
         "resourceTypes": [
             {

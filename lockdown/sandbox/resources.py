@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from lockdown.sandbox import envelope, implied, links
+from lockdown.sandbox import envelope, implied, links, registrations
 from lockdown.sandbox.arm_error import ArmError, bad_request, group_not_found, not_found, unsupported
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.kind import Context, Kind, check_shape, without_nulls
@@ -37,6 +37,7 @@ def put(call: Call, target: ResourceId) -> Answer:
     call.demand(operation, target.id)
     body = call.document()
     _check_container(call, target)
+    registrations.check_provider(call, target.namespace, target.scope)
     _check_idle(call, target.id)
     previous = _find(call, target, kind)
     envelope.check_conditions(call, previous)
