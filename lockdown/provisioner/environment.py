@@ -1,4 +1,4 @@
-"""The environment file: what a person wants of a private Cromwell-on-Azure deployment, and nothing that follows from it.
+"""The environment file: what a person wants of a private Cromwell on Azure, and nothing that follows from it.
 
 ``load`` reads one; ``schema`` is its JSON Schema. What can be wrong with a file alone is found here; what only Azure
 knows (names taken, quotas, roles) is :mod:`lockdown.provisioner.preflight`'s.
@@ -298,8 +298,9 @@ def _overlaps(ranges: dict[str, IPv4Network]) -> list[str]:
     ]
 
 
-def _sizes(wanted: Environment) -> list[str]:
-    smallest = {
+def smallest_subnets(wanted: Environment) -> dict[str, int]:
+    """Return how many addresses each subnet must have at least, by its name in Azure."""
+    return {
         "sqlsubnet": 16,
         "pesubnet": 64,
         "AzureFirewallSubnet": 64,
@@ -308,6 +309,10 @@ def _sizes(wanted: Environment) -> list[str]:
         "vmsubnet": (wanted.cluster.node_count + 1) * (1 + _PODS_PER_NODE) + _RESERVED,
         "batchsubnet": 32,
     }
+
+
+def _sizes(wanted: Environment) -> list[str]:
+    smallest = smallest_subnets(wanted)
     return [
         f"the subnet {name} ({subnet}) has {subnet.num_addresses} addresses; it needs at least {smallest[name]}"
         for name, subnet in (wanted.used_subnets | wanted.edge_subnets).items()

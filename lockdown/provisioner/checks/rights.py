@@ -1,0 +1,129 @@
+"""Whether the caller may do what the plan says, from the permissions that Azure says the caller has.
+
+Source: "Permissions - List For Resource Group" of Microsoft.Authorization: each role that applies gives ``actions``
+less its own ``notActions``; roles add up. Deny assignments are not in that answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from lockdown.provisioner.answers import RefusedError
+from lockdown.provisioner.checks import Case, Finding, resource_type
+from lockdown.provisioner.graph import Action, Resource, Step
+
+_PERMISSIONS = "2022-04-01"
+_GROUP = re.compile(r"^/subscriptions/[^/]+/resourcegroups/[^/]+", re.IGNORECASE)
+_SHOWN = 6
+_ROLES = "microsoft.authorization/roleassignments/"
+_LINKS: Mapping[str, str] = {
+    "microsoft.network/virtualnetworks": "subnets/join/action",
+    "microsoft.network/privatednszones": "join/action",
+    "microsoft.managedidentity/userassignedidentities": "assign/action",
+    "microsoft.operationalinsights/workspaces": "sharedkeys/action",
+}
+"""What using a resource that was brought along needs on it."""
+
+
+def rights(case: Case) -> Iterator[Finding]:
+    """Yield a finding for each scope on which the caller lacks something that the plan needs."""
+    needed: dict[str, set[str]] = {}
+    for scope, operation in _needed(case):
+        needed.setdefault(scope, set()).add(operation)
+    known: dict[str, list[Mapping[str, Any]] | None] = {}
+    for scope, operations in sorted(needed.items(), key=lambda item: (len(item[0]), item[0])):
+        try:
+            permissions = _permissions(case, scope, known)
+        except RefusedError as error:
+            yield Finding("roles", f"not checked: what the caller may do on {scope}: {error}", stops=False)
+            continue
+        missing = sorted(operation for operation in operations if not allowed(operation, permissions))
+        if missing:
+            yield _missing(scope, missing)
+        elif any(conditional(operation, permissions) for operation in operations if operation.startswith(_ROLES)):
+            yield Finding(
+                "roles",
+                f"not checked: the caller assigns roles on {scope} under a condition, which only Azure evaluates.",
+                "If Azure refuses an assignment, the condition is why.",
+                stops=False,
+            )
+
+
+def allowed(operation: str, permissions: Iterable[Mapping[str, Any]]) -> bool:
+    """Say whether any of the roles allows an operation."""
+    return any(_gives(operation, permission) for permission in permissions)
+
+
+def conditional(operation: str, permissions: Iterable[Mapping[str, Any]]) -> bool:
+    """Say whether an operation is allowed under conditions only."""
+    giving = [permission for permission in permissions if _gives(operation, permission)]
+    return bool(giving) and all(permission.get("condition") for permission in giving)
+
+
+def operation_of(step: Step) -> str:
+    """Return the operation that a step is, such as ``microsoft.storage/storageaccounts/write``."""
+    if isinstance(step, Resource):
+        return f"{resource_type(step.id)}/write"
+    path, _, verb = step.path.lower().rpartition("/")
+    if "/providers/microsoft.features/providers/" in path:
+        return f"microsoft.features/providers/features/{verb}/action"
+    return f"{resource_type(path)}/{verb}/action"
+
+
+def _needed(case: Case) -> Iterator[tuple[str, str]]:
+    new = {step.id.lower() for step in case.blueprint if isinstance(step, Resource) and step.key in case.created}
+    for step in case.writes:
+        yield _scope(step.path if isinstance(step, Action) else step.id, new, case.subscription), operation_of(step)
+    for step in case.blueprint:
+        if isinstance(step, Resource) and step.brought and resource_type(step.id) in _LINKS:
+            kind = resource_type(step.id)
+            yield _scope(step.id, new, case.subscription), f"{kind}/{_LINKS[kind]}"
+
+
+def _scope(path: str, new: set[str], subscription: str) -> str:
+    """Return what the caller's roles are asked about: the group, or the subscription while there is no such group."""
+    group = _GROUP.match(path)
+    if group is None:
+        return subscription
+    creates_it = group[0].lower() == path.lower()
+    return subscription if creates_it or group[0].lower() in new else group[0]
+
+
+def _permissions(case: Case, scope: str, known: dict[str, list[Mapping[str, Any]] | None]) -> list[Mapping[str, Any]]:
+    found = known.get(scope.lower())
+    if found is None:
+        path = f"{scope}/providers/Microsoft.Authorization/permissions"
+        found = known[scope.lower()] = list(case.reads.items(path, _PERMISSIONS))
+    return found
+
+
+def _missing(scope: str, missing: list[str]) -> Finding:
+    others = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    assigns = any(operation.startswith(_ROLES) for operation in missing)
+    rest = any(not operation.startswith("microsoft.authorization/") for operation in missing)
+    roles = [
+        *(["Contributor"] if rest else []),
+        *(["Role Based Access Control Administrator (or User Access Administrator)"] if assigns else []),
+    ]
+    wanted = " and ".join(roles) if roles else "Owner"
+    return Finding(
+        "roles",
+        f"The caller may not do this on {scope}: {', '.join(missing[:_SHOWN])}{others}.",
+        f"Give it {wanted} there, or have somebody run this who has them.",
+    )
+
+
+def _gives(operation: str, permission: Mapping[str, Any]) -> bool:
+    return _any(operation, permission.get("actions")) and not _any(operation, permission.get("notActions"))
+
+
+def _any(operation: str, patterns: object) -> bool:
+    return isinstance(patterns, list) and any(_pattern(str(one)).fullmatch(operation) for one in patterns)
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text).replace(r"\*", ".*"), re.IGNORECASE)
