@@ -13,7 +13,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from lockdown import __version__, drift, record
+from lockdown import __version__, drift, record, topology
 from lockdown.ahead import Ahead
 from lockdown.audit import Evaluation, engine_for, evaluate, within
 from lockdown.errors import UsageError
@@ -202,6 +202,9 @@ def _made(
             found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine, answers)
             run = _run_object(snapshot, policies, found, run_id, started, evaluated, stands_on.doubts)
             record.write(work / "results/results.json", run, found.policies(), found.results())
+            (work / "results/topology.json").write_bytes(
+                canonical(topology.to_json(topology.read(engine, evaluated))) + b"\n"
+            )
         made = record.read(work / "results/results.json")
         if baseline is not None:
             watch.stage("Comparing with the baseline")
@@ -220,6 +223,9 @@ def _made(
         (work / "report").mkdir()
         page = html.render(made, envelope=envelope, key_id=signer.key_id if signer else None)
         (work / "report/report.html").write_bytes(page)
+        drawn = html.environment_map(made, alone=True)
+        if drawn:
+            (work / "report/map.svg").write_text(f"{drawn}\n", encoding="utf-8")
         if entry is not None:
             entry.write_chain(work)
         seal.seal(work, signer, stamper)

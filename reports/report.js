@@ -31,5 +31,13 @@
     for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
     target?.scrollIntoView();
   });
+  for (const node of document.querySelectorAll("[data-find]")) {
+    node.addEventListener("click", (event) => {
+      event.preventDefault();
+      input.value = node.dataset.find.toLowerCase();
+      filter();
+      document.querySelector("[data-row]:not([hidden])")?.closest("article, details")?.scrollIntoView();
+    });
+  }
   box.hidden = false;
 })();

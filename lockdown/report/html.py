@@ -15,13 +15,15 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lockdown import data, strict
+from lockdown import data, strict, topology
 from lockdown.errors import TamperedError
 from lockdown.model import Severity
 from lockdown.record import Record
 from lockdown.report import controls, view, words
+from lockdown.report import map as map_
 from lockdown.report.place import place
 from lockdown.report.shell import CommandRefusedError, command
+from lockdown.report.standing import standings
 from lockdown.report.view import Group, Survey
 from lockdown.report.visible import pieces, prose, visible
 
@@ -61,6 +63,7 @@ def stream(record: Record, *, envelope: bytes | None, key_id: str | None) -> Ite
         raise ValueError("an envelope and the key that signed it belong together")
     found = view.survey(record, limit=ROWS, everything_up_to=EVERYTHING_UP_TO)
     digest = _payload_digest(envelope) if envelope is not None else ""
+    chart = environment_map(record)
     return (
         _environment(record)
         .get_template("report.html.j2")
@@ -75,11 +78,36 @@ def stream(record: Record, *, envelope: bytes | None, key_id: str | None) -> Ite
             cautions=words.cautions(record.run),
             severities=words.severities(found),
             settled=_settled(record, found),
+            map=chart,
             key_id=key_id,
             digest=digest,
-            **_page(record, found, digest),
+            **_page(record, found, digest, drawn=bool(chart)),
         )
     )
+
+
+def environment_map(record: Record, *, alone: bool = False) -> Markup | None:
+    """Return the map of the environment as SVG; None if there is no network and no public address to draw.
+
+    Args:
+        record: what was found.
+        alone: as a file of its own, with its own style.
+
+    Raises:
+        TamperedError: results/topology.json is not a topology.
+    """
+    path = record.path.with_name("topology.json")
+    if not path.is_file():
+        return None
+    try:
+        where = topology.from_json(strict.loads(path.read_bytes(), name=path.name))
+    except ValueError as error:
+        raise TamperedError(f"{path} is not a topology: {error}.", "Do not use this run; audit again.") from error
+    if not (where.networks or where.addresses):
+        return None
+    colours = _asset("report.css").partition("* {")[0]
+    style = _minified(colours + _asset("map.css")) if alone else ""
+    return map_.draw(where, standings(record, map_.ids(where)), style=style)
 
 
 def first_fixes(record: Record, found: Survey) -> list[Fix]:
@@ -106,11 +134,11 @@ def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:
     return rows
 
 
-def _page(record: Record, found: Survey, digest: str) -> dict[str, Any]:
+def _page(record: Record, found: Survey, digest: str, *, drawn: bool) -> dict[str, Any]:
     """Return style, script and the policy that lets the browser run these two and nothing else."""
     rows = sum(len(held) for held in found.rows.values())
     script = _asset("report.js") if rows >= MANY else ""
-    sheets = ("report.css", "many.css") if script else ("report.css",)
+    sheets = ("report.css", *(["many.css"] if script else []), *(["map.css"] if drawn else []))
     style = "".join(_minified(_asset(sheet)) for sheet in sheets) + _page_header(record.run["runId"], digest)
     return {
         "style": Markup(style),  # noqa: S704 - our own file, and a string that _css_string made

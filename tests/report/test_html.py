@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lockdown import topology
 from lockdown.errors import TamperedError
 from lockdown.evidence import keys, seal
 from lockdown.record import Record
@@ -395,3 +397,25 @@ def test_a_run_that_saw_nothing_still_makes_a_page(make_record: MakeRecord) -> N
     made = page(make_record([], [], scope={"subscriptions": [], "requested": {}}))
     assert "No result was recorded." in text(made)
     assert "No subscription" in text(made)
+
+
+def test_the_map_stands_in_the_page_and_in_a_file_of_its_own(stock: Record) -> None:
+    where = {
+        "schema": topology.SCHEMA,
+        "networks": [],
+        "services": [],
+        "addresses": [{"id": "/ip", "name": "ip", "address": "203.0.113.9", "holder": ""}],
+        "omitted": {},
+    }
+    path = stock.path.with_name("topology.json")
+    assert html.environment_map(stock) is None
+    path.write_text(json.dumps(where))
+    drawn = page(stock)
+    alone = html.environment_map(stock, alone=True)
+    path.write_text("{}")
+    with pytest.raises(TamperedError, match=r"topology\.json"):
+        html.environment_map(stock)
+    assert '<section id="map">' in drawn
+    assert "203.0.113.9 ip" in drawn
+    assert alone is not None
+    assert "<style>:root{" in alone
