@@ -77,16 +77,6 @@ def cluster(site: Site) -> str:
     return site.in_group("Microsoft.ContainerService/managedClusters", site.base)
 
 
-def cluster_zone(site: Site) -> str:
-    """Return the name of the private DNS zone of the cluster's API."""
-    return site.suffixes.cluster_zone.format(location=site.location)
-
-
-def database_zone(site: Site) -> str:
-    """Return the name of the private DNS zone of the database server."""
-    return f"privatelink.{site.suffixes.postgres}"
-
-
 def _identity(site: Site, name: str) -> str:
     # An identity's name has no dots and no parentheses, as that of a group may.
     group = re.sub("[.()]", "-", site.environment.resource_group)
