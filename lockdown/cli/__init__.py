@@ -24,6 +24,7 @@ COMMANDS = {
     "history": "Show the runs that were made, those that are missing, and how controls fared.",
     "keys": "Make keys for laboratories, and show the public half of any signing key.",
     "policies": "List, show, test and lint what must hold.",
+    "provision": "Build a private Cromwell on Azure, closed from the first request on.",
     "sandbox": "Run a local Azure to try everything against.",
     "trust": "Say whose signatures count: make, change and show a trust root.",
     "verify": "Check the evidence of a run, without Azure and without trust in us.",

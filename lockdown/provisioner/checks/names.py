@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lockdown.provisioner.answers import RefusedError
 from lockdown.provisioner.checks import Case, Finding, name_of
 from lockdown.provisioner.graph import Body, Resource
 
@@ -30,17 +31,22 @@ def names(case: Case) -> Iterator[Finding]:
     """Yield a finding for each name that another resource of Azure has, or that Azure refuses."""
     for question in _QUESTIONS:
         for step in case.new(question.type):
-            deleted = _deleted(case, step) if question.type == "Microsoft.KeyVault/vaults" else None
-            if deleted is not None:
-                yield from _held(deleted, step)
-                continue
-            path = f"{case.subscription}/providers/{question.path.format(location=case.site.location)}"
-            answer = case.reads.post(path, step.api_version, {"name": name_of(step.id), "type": question.type})
-            if answer.get("nameAvailable") is not True:
-                said = answer.get("message") or answer.get("reason") or "no reason was given"
-                yield Finding(
-                    "names", f"{step.key}: Azure does not give the name {name_of(step.id)}: {said}", _ELSEWHERE
-                )
+            try:
+                yield from _name(case, question, step)
+            except RefusedError as error:
+                yield Finding("names", f"not checked: whether {name_of(step.id)} is free: {error}", stops=False)
+
+
+def _name(case: Case, question: _Question, step: Resource) -> Iterator[Finding]:
+    deleted = _deleted(case, step) if question.type == "Microsoft.KeyVault/vaults" else None
+    if deleted is not None:
+        yield from _held(deleted, step)
+        return
+    path = f"{case.subscription}/providers/{question.path.format(location=case.site.location)}"
+    answer = case.reads.post(path, step.api_version, {"name": name_of(step.id), "type": question.type})
+    if answer.get("nameAvailable") is not True:
+        said = answer.get("message") or answer.get("reason") or "no reason was given"
+        yield Finding("names", f"{step.key}: Azure does not give the name {name_of(step.id)}: {said}", _ELSEWHERE)
 
 
 def _deleted(case: Case, step: Resource) -> Body | None:

@@ -12,6 +12,7 @@ from lockdown.provisioner.graph import Action, Resource, Step
 
 _SUBSCRIPTIONS, _PROVIDERS = "2022-12-01", "2021-04-01"
 _REGISTER = re.compile(r"/providers/([^/]+)/register$")
+_NOWHERE = "global"
 _ALWAYS = frozenset({"microsoft.authorization", "microsoft.resources"})
 """Registered in every subscription from the first day on."""
 
@@ -86,7 +87,7 @@ def _types(case: Case, namespace: str, provider: Mapping[str, Any]) -> Iterator[
         wanted, _, kind = resource_type(step.id).partition("/")
         where = _short(step.body["location"])
         regions = offered.get(kind)
-        if wanted != namespace or not regions or where in regions or (kind, where) in told:
+        if wanted != namespace or not regions or where in (*regions, _NOWHERE) or (kind, where) in told:
             continue
         told.add((kind, where))
         yield Finding(

@@ -40,6 +40,9 @@ def rights(case: Case) -> Iterator[Finding]:
         except RefusedError as error:
             yield Finding("roles", f"not checked: what the caller may do on {scope}: {error}", stops=False)
             continue
+        if not permissions:  # whoever can read the subscription, as was done before, has some
+            yield Finding("roles", f"not checked: Azure lists no permissions of the caller on {scope}", stops=False)
+            continue
         missing = sorted(operation for operation in operations if not allowed(operation, permissions))
         if missing:
             yield _missing(scope, missing)

@@ -1,0 +1,363 @@
+"""lockdown provision."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockdown import config
+from lockdown.errors import Exit, IncompleteError, UsageError
+
+if TYPE_CHECKING:
+    from lockdown.model import Cloud
+    from lockdown.provisioner.arm import Arm
+    from lockdown.provisioner.environment import Environment
+    from lockdown.provisioner.graph import Blueprint
+    from lockdown.provisioner.outcome import Outcome
+    from lockdown.provisioner.plan import Plan
+    from lockdown.provisioner.preflight import Preflight
+    from lockdown.provisioner.site import Site
+    from lockdown.run import Finished
+
+ENVIRONMENTS = Path("lockdown-environments")
+_YES = "Look at it with --plan, then give --yes: there is no terminal to ask on."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for."""
+
+    file: Path
+    subscription: str
+    yes: bool
+    plan: bool
+    out: Path | None
+    as_json: bool
+    cloud: str | None
+    authority: str | None
+    key: str | None
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is worked on."""
+
+    asked: Asked
+    site: Site
+    blueprint: Blueprint
+    arm: Arm
+    out: Path
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Tell a person on stderr."""
+        if not self.asked.quiet:
+            for line in lines:
+                click.echo(line, err=True)
+
+
+@click.command()
+@click.argument("environment", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--subscription",
+    envvar="AZURE_SUBSCRIPTION_ID",
+    show_envvar=True,
+    metavar="ID",
+    help="The subscription to build in; it belongs to the environment alone.",
+)
+@click.option("--plan", is_flag=True, help="Say what is to be done, and write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before anything is written or removed.")
+@click.option("--destroy", is_flag=True, help="Remove the environment: what is tagged as its own, and nothing else.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of environment files.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Where lockdown.yaml, the request log and the baseline go. Default: lockdown-environments/<environment>.",
+)
+@click.option(
+    "--cloud",
+    envvar="LOCKDOWN_CLOUD",
+    show_envvar=True,
+    metavar="NAME_OR_URL",
+    help="Default: the cloud that the environment names. Or the URL of any Resource Manager.",
+)
+@click.option(
+    "--authority",
+    envvar="AZURE_AUTHORITY_HOST",
+    show_envvar=True,
+    metavar="HOST",
+    help="Who issues tokens for a cloud given by URL.",
+)
+@click.option("--key", metavar="URI", help="Sign the baseline with this key: azurekv:<versioned key id> or file:<PEM>.")
+@click.option("--quiet", is_flag=True, help="No plan, progress or summary on stderr.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def command(environment: Path | None, destroy: bool, schema: bool, subscription: str | None, **chosen: Any) -> int:  # noqa: ANN401
+    """Build a private Cromwell on Azure, closed from the first request on, and audit it.
+
+    ENVIRONMENT is a file such as those in provision/environments/. The same command goes on where it was interrupted,
+    and writes nothing when nothing is to do. Exits 0 if what was built is compliant, 2 if something stands in the way,
+    5 if something is unfinished or left open, 7 if it is not compliant; --plan exits 8 if something is to do.
+    """
+    if schema:
+        from lockdown.provisioner import environment as environments
+
+        click.echo(json.dumps(environments.schema(), indent=2))
+        return Exit.OK
+    if environment is None:
+        raise click.UsageError("Name an environment file, such as provision/environments/coa-private.yaml.")
+    if subscription is None:
+        raise click.UsageError("Name the subscription: --subscription ID, or AZURE_SUBSCRIPTION_ID.")
+    try:
+        asked = Asked(environment, config.subscription_id(subscription), **chosen)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--subscription") from error
+    if not (asked.yes or asked.plan or _can_ask()):
+        raise UsageError("Nothing was written: nobody said that it shall be.", _YES)
+    return _destroy(asked) if destroy else _build(asked)
+
+
+def _build(asked: Asked) -> int:
+    from lockdown.provisioner import plan as plans
+    from lockdown.provisioner import preflight, show, waivers
+
+    found = _environment(asked)
+    waivers.templates(waivers.beside(asked.file))  # what is wrong with them is to be found before an hour of building
+    _check_key(asked, found)
+    with _work(asked, found) as work:
+        work.say(["Reading what exists"])
+        plan = plans.make(work.blueprint, work.arm)
+        checked = preflight.check(work.site, work.blueprint, plan, work.arm)
+        if asked.plan:
+            _show(work, show.plan_json(work.site, plan, checked), show.plan_lines(work.site, plan, checked))
+            return Exit.DRIFT if plan.pending else Exit.OK
+        work.say(show.plan_lines(work.site, plan, checked))
+        _refuse(work, plan, checked)
+        if plan.pending and not asked.yes:
+            click.confirm("\nBuild this?", abort=True, err=True)
+        return _apply(work, plan, checked)
+
+
+def _apply(work: _Work, plan: Plan, checked: Preflight) -> int:
+    from lockdown.cli.building import building
+    from lockdown.provisioner import apply, show
+    from lockdown.provisioner.outcome import Outcome
+
+    outcome = Outcome()
+    if plan.pending:
+        typical = {change.key: change.seconds for change in plan.changes}
+        with building(_count(plan), lambda key: typical.get(key, 0), quiet=work.asked.quiet) as watch:
+            outcome = apply.apply(work.blueprint, plan, work.arm, watch)
+    told = {**show.plan_json(work.site, plan, checked), "outcome": show.outcome_json(outcome)}
+    _unfinished(work, outcome, told)
+    finished, code = _audit(work, outcome)
+    if work.asked.as_json:
+        click.echo(json.dumps({**told, "directory": str(work.out), "run": finished.record.run}, sort_keys=True))
+    else:
+        click.echo(str(work.out))
+    return code
+
+
+def _unfinished(work: _Work, outcome: Outcome, told: dict[str, Any]) -> None:
+    """Say how things stand if not everything was done.
+
+    Raises:
+        IncompleteError: something failed, was not begun, or is left open.
+        BaseException: what interrupted the run.
+    """
+    from lockdown.provisioner import show
+
+    if outcome.complete:
+        return
+    if work.asked.as_json:
+        click.echo(json.dumps({**told, "directory": str(work.out)}, sort_keys=True))
+    text = "\n".join(show.outcome_lines(outcome))
+    step = "Run the same command again: it goes on where this one ended."
+    if outcome.interrupted is not None:
+        click.echo(f"{text}\n{step}", err=True)
+        raise outcome.interrupted
+    what = "The environment is not finished" if outcome.failed or outcome.not_started else "Something is left open"
+    raise IncompleteError(f"{what}, and was not audited. {text}", step)
+
+
+def _audit(work: _Work, outcome: Outcome) -> tuple[Finished, Exit]:
+    """Audit what was built with the waivers of the environment, and make a compliant run the baseline."""
+    from lockdown import run
+    from lockdown.cli.audit import exit_code, summarise
+    from lockdown.cli.progress import watch
+    from lockdown.provisioner import output, waivers
+    from lockdown.provisioner.graph import Resource
+
+    egress = work.blueprint.steps.get(output.EGRESS)
+    document = work.arm.get(egress.id, egress.api_version).body if isinstance(egress, Resource) else None
+    boundary = output.boundary(work.site, document)
+    templates = waivers.beside(work.asked.file)
+    accepted = waivers.made(
+        templates, work.site.environment, work.blueprint, datetime.now(UTC).date(), output.decided(work.out)
+    )
+    written = output.write_config(work.out, work.site, boundary, accepted)
+    if not templates.is_file():
+        work.say([f"Nothing is waived: there is no {templates}."])
+    _settle(work, outcome)
+    directory = work.out / output.AUDITS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    wanted = run.Wanted(
+        scope=output.scope(work.site),
+        boundary=boundary,
+        waivers=accepted,
+        cloud=_cloud_of(work.asked, work.site.environment),
+        authority=work.asked.authority,
+        out=directory,
+        key=work.asked.key,
+    )
+    with watch(quiet=work.asked.quiet) as watching:
+        finished = run.audit(wanted, watching)
+    if not work.asked.quiet:
+        summarise(finished.record)
+    code = exit_code(finished.record, None)
+    if code is Exit.OK:
+        finished = replace(finished, directory=output.approve(work.out, finished.directory))
+        work.say(["", "From now on:", f"  lockdown drift -c {written} --baseline {finished.directory}"])
+    return finished, code
+
+
+def _settle(work: _Work, outcome: Outcome) -> None:
+    from lockdown.provisioner import settled, show
+    from lockdown.provisioner.answers import RefusedError
+
+    wanted = settled.expected(work.blueprint, outcome.done)
+    if not wanted:
+        return
+    work.say(["Waiting until Azure Resource Graph shows what was built"])
+    try:
+        missing = settled.settle(work.site, work.arm, wanted)
+    except RefusedError as error:
+        work.say([show.safe(f"Resource Graph does not say: {error}")])
+        return
+    if missing:
+        work.say(
+            [f"Resource Graph does not show {len(missing)} of {len(wanted)} resources yet; what is judged may be old."]
+        )
+
+
+def _destroy(asked: Asked) -> int:
+    from lockdown.cli.building import building
+    from lockdown.provisioner import destroy, show
+
+    with _work(asked, _environment(asked)) as work:
+        work.say(["Reading what exists"])
+        removals = destroy.plan(work.blueprint, work.arm)
+        told = show.removals_json(work.site, removals)
+        if asked.plan:
+            _show(work, told, show.removal_lines(work.site, removals))
+            return Exit.DRIFT if removals.going else Exit.OK
+        work.say(show.removal_lines(work.site, removals))
+        if removals.going and not asked.yes:
+            click.confirm(f"\nRemove {work.site.environment.environment} for good?", abort=True, err=True)
+        typical = {going.key: going.seconds for going in removals.going}
+        with building(len(removals.going), lambda key: typical.get(key, 0), quiet=asked.quiet) as watch:
+            outcome = destroy.apply(work.blueprint, removals, work.arm, watch)
+        if asked.as_json:
+            click.echo(json.dumps({**told, "outcome": show.outcome_json(outcome)}, sort_keys=True))
+        text = "\n".join(show.outcome_lines(outcome))
+        if outcome.interrupted is not None:
+            click.echo(f"{text}\nRun the same command again: it goes on where this one ended.", err=True)
+            raise outcome.interrupted
+        if not outcome.complete:
+            raise IncompleteError(f"Not everything is gone. {text}", "Run the same command again.")
+        work.say([f"{len(outcome.done)} removed."])
+        return Exit.OK
+
+
+def _environment(asked: Asked) -> Environment:
+    from lockdown.data import tree
+    from lockdown.provisioner import environment, retired
+
+    if not asked.file.exists():
+        shipped = f"{tree('provision')}/environments"
+        raise UsageError(f"There is no file {asked.file}.", f"Copy one of those that ship with lockdown: {shipped}")
+    retired.refuse(asked.file)
+    return environment.load(asked.file)
+
+
+@contextmanager
+def _work(asked: Asked, environment: Environment) -> Iterator[_Work]:
+    """Open what a run works with. Without --out, a plan leaves nothing on the disk."""
+    from lockdown.cloud import credentials, endpoints
+    from lockdown.provisioner import blueprint, output
+    from lockdown.provisioner.arm import Arm
+    from lockdown.provisioner.ledger import Entry, Ledger
+    from lockdown.provisioner.site import Site
+
+    cloud: Cloud = endpoints.resolve(_cloud_of(asked, environment), asked.authority)
+    credential = credentials.credential(cloud)
+    identity = credentials.identify(credential, cloud)
+    site = Site(environment, asked.subscription, identity.tenant)
+    out = asked.out or ENVIRONMENTS / environment.environment
+
+    def unlogged(_entry: Entry) -> None:
+        """Keep no log: nothing is written."""
+
+    if asked.plan and asked.out is None:
+        with Arm(cloud, credential, unlogged) as arm:
+            yield _Work(asked, site, blueprint.build(site), arm, out)
+    else:
+        output.prepare(out)
+        with Ledger(out / output.REQUESTS) as ledger, Arm(cloud, credential, ledger) as arm:
+            yield _Work(asked, site, blueprint.build(site), arm, out)
+
+
+def _cloud_of(asked: Asked, environment: Environment) -> str:
+    """Return the cloud to build in: the environment's, or the URL of one that stands for it."""
+    named = str(environment.cloud)
+    if asked.cloud is None or asked.cloud.lower() == named.lower():
+        return named
+    if "://" in asked.cloud:
+        return asked.cloud
+    raise UsageError(
+        f"{asked.file} is for {named}, and --cloud (LOCKDOWN_CLOUD) says {asked.cloud}.", "Change one of the two."
+    )
+
+
+def _check_key(asked: Asked, environment: Environment) -> None:
+    """Find a wrong key before an hour of building, not after."""
+    if asked.key is not None and not asked.plan:
+        from lockdown.evidence import keys
+
+        keys.load_signer(asked.key, cloud=_cloud_of(asked, environment), authority=asked.authority)
+
+
+def _refuse(work: _Work, plan: Plan, checked: Preflight) -> None:
+    from lockdown.provisioner import show
+
+    if not plan.blocked and not checked.problems:
+        return
+    if work.asked.as_json:
+        click.echo(json.dumps(show.plan_json(work.site, plan, checked), sort_keys=True))
+    reasons = "\n".join(show.blocked_lines(plan, checked))
+    raise UsageError(f"Nothing was written. This stands in the way:\n{reasons}", "Change that, then start again.")
+
+
+def _show(work: _Work, as_json: dict[str, Any], lines: Iterable[str]) -> None:
+    if work.asked.as_json:
+        click.echo(json.dumps(as_json, sort_keys=True))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def _count(plan: Plan) -> int:
+    from lockdown.provisioner.change import IDLE
+
+    return sum(change.verb not in IDLE for change in plan.changes)
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
