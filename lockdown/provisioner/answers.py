@@ -36,15 +36,25 @@ class RefusedError(Exception):
         code, message: ARM's; hostile text for a terminal.
         request_id: ARM's request id, for Microsoft's support.
         id: what the request was about.
+        retry_after: the seconds after which the server wants to be asked again, if it says so.
     """
 
-    def __init__(self, status: int, code: str, message: str, request_id: str, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        request_id: str,
+        id: str,  # noqa: A002 - ARM's word
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.status = status
         self.code = code
         self.message = message
         self.request_id = request_id
         self.id = id
+        self.retry_after = retry_after
 
 
 def is_absent(error: RefusedError) -> bool:
@@ -88,7 +98,12 @@ def refused(response: HttpResponse, id: str) -> RefusedError:  # noqa: A002
         message or "The answer does not say why.",
         request_id(response),
         id,
+        _seconds(response.headers.get("Retry-After", "")),
     )
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isdecimal() else None
 
 
 def _error(body: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON

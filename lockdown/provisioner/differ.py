@@ -12,16 +12,19 @@ from typing import Any
 
 from lockdown.provisioner.values import identity_of, is_empty, paired, same_scalar
 
-_TAGS = "tags"
-
 
 @dataclass(frozen=True)
 class Difference:
-    """``before`` is what Azure shows (None: nothing), ``after`` what is wanted (None: that it goes)."""
+    """``before`` is what Azure shows (None: nothing), ``after`` what is wanted (None: that it goes).
+
+    Attributes:
+        place: ``path`` without the items of arrays.
+    """
 
     path: str
     before: Any
     after: Any
+    place: str = ""
 
 
 def differences(
@@ -57,16 +60,16 @@ class _Comparison:
 
     def values(self, wanted: Any, found: Any, path: str, shown: str) -> list[Difference]:  # noqa: ANN401 - JSON
         if is_empty(wanted):
-            return [] if is_empty(found) or path in self.kept else self._only_if_strict(wanted, found, shown)
+            return [] if is_empty(found) or path in self.kept else self._only_if_strict(wanted, found, path, shown)
         if isinstance(wanted, Mapping):
             if isinstance(found, Mapping):
                 return self.objects(wanted, found, path, shown)
         elif isinstance(wanted, Sequence) and not isinstance(wanted, str):
             if isinstance(found, Sequence) and not isinstance(found, str):
                 return self.arrays(wanted, found, path, shown)
-        elif same_scalar(wanted, found, exact=path.startswith(f"{_TAGS}.")):
+        elif same_scalar(wanted, found, exact=path.startswith("tags.")) or _same_region(wanted, found, path):
             return []
-        return [Difference(shown, found, wanted)]
+        return [Difference(shown, found, wanted, path)]
 
     def arrays(self, wanted: Sequence[Any], found: Sequence[Any], path: str, shown: str) -> list[Difference]:
         key = identity_of(wanted, found)
@@ -80,8 +83,8 @@ class _Comparison:
             missing = [item for item in missing if not _within(item, found)]
         if len(missing) == len(further) == 1 and isinstance(missing[0], Mapping) and isinstance(further[0], Mapping):
             return self.objects(missing[0], further[0], path, f"{shown}[]")
-        gone = [Difference(f"{shown}[]", item, None) for item in further]
-        return [*gone, *(Difference(f"{shown}[]", None, item) for item in missing)]
+        gone = [Difference(f"{shown}[]", item, None, path) for item in further]
+        return [*gone, *(Difference(f"{shown}[]", None, item, path) for item in missing)]
 
     def _named(self, wanted: Sequence[Any], found: Sequence[Any], path: str, shown: str, key: str) -> list[Difference]:
         there = {str(item[key]).lower(): item for item in found}
@@ -90,17 +93,23 @@ class _Comparison:
             name = str(item[key])
             other = there.pop(name.lower(), None)
             if other is None:
-                differing.append(Difference(f"{shown}[{name}]", None, item))
+                differing.append(Difference(f"{shown}[{name}]", None, item, path))
             else:
                 differing += self.objects(item, other, path, f"{shown}[{name}]")
         if path not in self.kept:
-            differing += [Difference(f"{shown}[{item[key]}]", item, None) for item in there.values()]
+            differing += [Difference(f"{shown}[{item[key]}]", item, None, path) for item in there.values()]
         return differing
 
     @staticmethod
-    def _only_if_strict(wanted: Any, found: Any, shown: str) -> list[Difference]:  # noqa: ANN401 - JSON
+    def _only_if_strict(wanted: Any, found: Any, path: str, shown: str) -> list[Difference]:  # noqa: ANN401 - JSON
         # {} asks for nothing; [] and null ask that nothing is there.
-        return [] if isinstance(wanted, Mapping) else [Difference(shown, found, wanted)]
+        return [] if isinstance(wanted, Mapping) else [Difference(shown, found, wanted, path)]
+
+
+def _same_region(wanted: Any, found: Any, path: str) -> bool:  # noqa: ANN401 - JSON
+    if path.rpartition(".")[2].lower() not in ("location", "region"):
+        return False
+    return same_scalar(str(wanted).replace(" ", ""), str(found).replace(" ", ""))
 
 
 def _within(item: Any, items: Sequence[Any]) -> bool:  # noqa: ANN401 - JSON

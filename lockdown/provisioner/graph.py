@@ -146,7 +146,7 @@ class Blueprint:
 
 
 def blueprint(steps: Iterable[Step]) -> Blueprint:
-    """Order the steps.
+    """Order the steps. Beside what it says, a step needs the one whose resource its own stands in.
 
     Raises:
         BlueprintError: a key or id is there twice, a step needs one that is not there, or a ring of steps need each
@@ -160,7 +160,9 @@ def blueprint(steps: Iterable[Step]) -> Blueprint:
         if isinstance(step, Resource) and ids.setdefault(step.id.lower(), step.key) != step.key:
             raise BlueprintError(f"{step.key} and {ids[step.id.lower()]} are both {step.id}")
         found[step.key] = step
-    needs = {key: frozenset(step.needs) | references(step.body) for key, step in found.items()}
+    needs = {
+        key: frozenset(step.needs) | references(step.body) | _holder(key, step, ids) for key, step in found.items()
+    }
     for key, wanted in needs.items():
         missing = sorted((wanted | _windows(found[key])) - set(found))
         if missing:
@@ -208,6 +210,16 @@ def _looked_up(key: str, path: str, known: Mapping[str, Mapping[str, Any]]) -> s
     if value is None or isinstance(value, dict | list):
         raise KeyError(f"{path} of {key}")
     return str(value)
+
+
+def _holder(key: str, step: Step, ids: Mapping[str, str]) -> frozenset[str]:
+    """Return the key of the step whose resource is the nearest above this one's in the tree of ids."""
+    path = (step.id if isinstance(step, Resource) else step.path).lower()
+    while path:
+        path = path.rpartition("/")[0]
+        if path in ids and ids[path] != key:
+            return frozenset({ids[path]})
+    return frozenset()
 
 
 def _windows(step: Step) -> frozenset[str]:

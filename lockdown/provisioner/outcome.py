@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from lockdown.provisioner.plan import Verb
+from lockdown.provisioner.change import Verb
 
 
 class Watch(Protocol):
