@@ -1,17 +1,15 @@
 """Reads at a path that is not that of the documents behind it."""
 
-from collections.abc import Mapping
-
-from lockdown.sandbox import activity_log, envelope
+from lockdown.sandbox import activity_log, envelope, kubernetes
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page
 from lockdown.sandbox.locations import LOCATIONS
 from lockdown.sandbox.providers import kind_of
+from lockdown.sandbox.state import subscription_of
 
 _JIT = "Microsoft.Security/locations/jitNetworkAccessPolicies"
 _VERSIONS = "Microsoft.ContainerService/locations/kubernetesVersions"
-_PLANS = ("KubernetesOfficial", "AKSLongTermSupport")
 
 
 def answer(call: Call, segments: list[str], lower: list[str]) -> Answer | None:
@@ -41,23 +39,4 @@ def _versions(call: Call, scope: str, location: str) -> Answer:
     call.demand(f"{_VERSIONS}/read", scope)
     if location not in LOCATIONS:
         raise ArmError(400, "LocationNotAvailable", f"The location '{location}' is not available.")
-    document = call.state.get(f"{call.path}/default") or {}
-    return Answer(200, document.get("properties") or {"values": [_version(*line) for line in _OFFERED]})
-
-
-_OFFERED = (
-    ("1.32", False, _PLANS[1:]),
-    ("1.33", False, _PLANS),
-    ("1.34", True, _PLANS),
-    ("1.35", False, _PLANS),
-)
-
-
-def _version(version: str, default: bool, plans: tuple[str, ...]) -> Mapping[str, object]:
-    return {
-        "version": version,
-        "isDefault": default or None,
-        "isPreview": None,
-        "capabilities": {"supportPlan": list(plans)},
-        "patchVersions": {f"{version}.{patch}": {"upgrades": []} for patch in (4, 5)},
-    }
+    return Answer(200, kubernetes.offered(call.state, subscription_of(scope), location))

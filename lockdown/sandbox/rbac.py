@@ -117,4 +117,6 @@ def _permissions(definition: Mapping[str, Any]) -> tuple[Permission, ...]:
 
 @lru_cache(maxsize=1024)
 def _pattern(action: str) -> re.Pattern[str]:
-    return re.compile(re.escape(action).replace(r"\*", ".*"), re.IGNORECASE)
+    # Azure's roles write userAssignedIdentities/*/assign/action for userAssignedIdentities/assign/action.
+    text = re.escape(action).replace(r"/\*/", "/(?:.*/)?").replace(r"\*", ".*")
+    return re.compile(text, re.IGNORECASE)

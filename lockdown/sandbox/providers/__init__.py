@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from lockdown.sandbox.kind import Kind
 from lockdown.sandbox.providers import (
     authorization,
+    clusters,
     network_interfaces,
     private_endpoints,
     public_addresses,
@@ -16,6 +17,7 @@ from lockdown.sandbox.providers import (
 KINDS: Mapping[str, Kind] = {
     kind.type.lower(): kind
     for kind in (
+        *clusters.KINDS,
         *authorization.KINDS,
         *network_interfaces.KINDS,
         *private_endpoints.KINDS,
