@@ -106,8 +106,6 @@ def _registry(site: Site, imports: tuple[str, ...]) -> Resource:
         needs=("group", "providers/Microsoft.ContainerRegistry", *(key_needs if own_key else ())),
         seconds=30,
         cost="by the day, and by the GB held beyond 500 GB",
-        # Marks of what was imported are tags.
-        kept=frozenset({"tags"}),
         fixed=frozenset({"location", "properties.encryption.status"}),
         windows=(window,) if imports else (),
     )

@@ -88,7 +88,7 @@ def _log_account(site: Site) -> Resource:
         _STATE,
         opened="Unlocked",
         closed="Locked",
-        needed_by=("logs/blob",),
+        needed_by=(f"logs/containers/{LOG_CONTAINERS[0]}",),
         why="Azure locks only a policy that is there",
         once=True,
     )
