@@ -17,7 +17,7 @@ from lockdown.provisioner.graph import Blueprint, Resource
 from lockdown.provisioner.outcome import Failure, LeftOpen, Outcome, Watch
 from lockdown.provisioner.plan import passing, seconds
 from lockdown.provisioner.walk import Node, State, Walk
-from lockdown.provisioner.worker import Worker
+from lockdown.provisioner.worker import KeptError, Worker
 
 
 def apply(blueprint: Blueprint, plan: Plan, arm: Arm, watch: Watch) -> Outcome:
@@ -42,7 +42,7 @@ def apply(blueprint: Blueprint, plan: Plan, arm: Arm, watch: Watch) -> Outcome:
     again = last.run(worker.work(enough), enough, CONNECTIONS)
     return Outcome(
         done=tuple(dict.fromkeys(worker.done)),
-        failed=tuple(_failures(walk, changes)),
+        failed=tuple(failures(walk, {key: change.id for key, change in changes.items()})),
         not_started=_not_started(walk, last, changes),
         left_open=tuple(_left_open(blueprint, last)),
         interrupted=interrupted or again,
@@ -66,12 +66,13 @@ def _removals(after: Mapping[str, Node], changes: Mapping[str, Change], worker: 
     return {name: node for name, node in after.items() if node.key in there}
 
 
-def _failures(walk: Walk, changes: Mapping[str, Change]) -> Iterable[Failure]:
+def failures(walk: Walk, ids: Mapping[str, str]) -> Iterable[Failure]:
+    """Yield what failed; ``ids`` by key of the step. What could not be closed is no failure of a step."""
     for name, error in walk.errors.items():
         node = walk.nodes[name]
         if node.verb is Verb.CLOSE or not _is_failure(error):
             continue
-        where = error.id if isinstance(error, RefusedError) else changes[node.key].id
+        where = error.id if isinstance(error, RefusedError) else ids[node.key]
         code = error.code if isinstance(error, RefusedError) else type(error).__name__
         request_id = error.request_id if isinstance(error, RefusedError) else ""
         cause = error.message if isinstance(error, RefusedError) else str(error)
@@ -92,7 +93,7 @@ def _not_started(walk: Walk, last: Walk, changes: Mapping[str, Change]) -> tuple
 
 
 def _is_failure(error: BaseException) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, StoppedError)
+    return isinstance(error, Exception) and not isinstance(error, StoppedError | KeptError)
 
 
 def _left_open(blueprint: Blueprint, last: Walk) -> Iterable[LeftOpen]:

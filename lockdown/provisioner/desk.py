@@ -41,9 +41,9 @@ class Desk:
             raise
         except BaseException as error:
             cause, seconds = str(error), self.arm.now() - began
-            self._tell(lambda: self._watch.failed(node.key, node.verb, seconds, cause), walk, then)
+            self._tell(lambda: self._watch.failed(node.key, node.verb, seconds, cause), walk, then, node)
             raise
-        self._tell(lambda: self._watch.ended(node.key, node.verb, self.arm.now() - began), walk, then)
+        self._tell(lambda: self._watch.ended(node.key, node.verb, self.arm.now() - began), walk, then, node)
 
     def insist(
         self, key: str, attempt: Callable[[], Result], look: Callable[[], Result | None], *, removing: bool = False
@@ -83,7 +83,7 @@ class Desk:
             self._watch.waiting(key, why, seconds)
         self.arm.wait(seconds)
 
-    def _tell(self, event: Callable[[], None], walk: Walk, then: float) -> None:
+    def _tell(self, event: Callable[[], None], walk: Walk, then: float, ended: Node | None = None) -> None:
         with self._telling:
             event()
-            self._watch.remaining(walk.remaining() + then)
+            self._watch.remaining(walk.remaining(ended) + then)

@@ -75,6 +75,7 @@ class Outcome:
     Attributes:
         done: what was created, changed, done, closed or removed, in that order.
         not_started: what was to be done and was not begun, or was begun and not waited for.
+        kept: what destroy left in place on purpose.
         interrupted: what ended the run early (KeyboardInterrupt, ...), for the caller to raise again once it has
             said how things stand.
     """
@@ -83,6 +84,7 @@ class Outcome:
     failed: tuple[Failure, ...] = ()
     not_started: tuple[str, ...] = ()
     left_open: tuple[LeftOpen, ...] = ()
+    kept: tuple[LeftOpen, ...] = ()
     interrupted: BaseException | None = None
 
     @property

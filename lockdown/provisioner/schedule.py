@@ -19,7 +19,7 @@ def work(blueprint: Blueprint, changes: Mapping[str, Change], openings: Iterable
     all else that the steps behind it need has ended, so that it is open for no longer than they work.
     """
     pending = {key for key, change in changes.items() if change.verb not in IDLE and change.verb is not Verb.REMOVE}
-    needs = _through(ordered(blueprint), pending)
+    needs = through(ordered(blueprint), pending)
     gates: dict[str, set[str]] = {key: set() for key in pending}
     windows: dict[str, Node] = {}
     for opening in openings:
@@ -44,8 +44,8 @@ def work(blueprint: Blueprint, changes: Mapping[str, Change], openings: Iterable
 def removals(needs: Mapping[str, frozenset[str]], keys: Iterable[str], seconds: Mapping[str, float]) -> dict[str, Node]:
     """Return the removal of these steps, each after all that need it. ``needs`` is in order."""
     going = set(keys)
-    through = _through(needs, going)
-    users = {key: frozenset(other for other in going if key in through[other]) for key in going}
+    found = through(needs, going)
+    users = {key: frozenset(other for other in going if key in found[other]) for key in going}
     return {
         key: Node(key, key, Verb.REMOVE, needs=users[key], seconds=seconds.get(key, 0.0))
         for key in reversed([key for key in needs if key in going])
@@ -62,7 +62,7 @@ def ordered(blueprint: Blueprint) -> dict[str, frozenset[str]]:
     return {key: blueprint.needs[key] for key in blueprint.steps}
 
 
-def _through(needs: Mapping[str, frozenset[str]], wanted: set[str]) -> dict[str, frozenset[str]]:
+def through(needs: Mapping[str, frozenset[str]], wanted: set[str]) -> dict[str, frozenset[str]]:
     """Return what each key needs of the wanted ones, directly or through others that are not wanted."""
     found: dict[str, frozenset[str]] = {}
     for key, direct in needs.items():

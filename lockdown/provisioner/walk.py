@@ -140,14 +140,13 @@ class Walk:
         """Tell whether all of these are done."""
         return all(self.states.get(name, State.DONE) is State.DONE for name in names)
 
-    def remaining(self) -> float:
-        """Return how long the rest typically takes."""
+    def remaining(self, ended: Node | None = None) -> float:
+        """Return how long the rest typically takes, once ``ended`` is over."""
         left = [self._tails[name] for name, state in list(self.states.items()) if state is State.WAITING]
         now = self.now()
         for name, began in list(self._began.items()):
-            if self.states[name] is State.RUNNING:
-                seconds = self.nodes[name].seconds
-                left.append(self._tails[name] - min(now - began, seconds))
+            if self.states[name] is State.RUNNING and self.nodes[name] is not ended:
+                left.append(self._tails[name] - min(now - began, self.nodes[name].seconds))
         return max(left, default=0.0)
 
     def _ready(self) -> list[Node]:

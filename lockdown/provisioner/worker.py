@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event, Lock, RLock
 
 from lockdown.provisioner import bodies
@@ -13,11 +13,21 @@ from lockdown.provisioner.change import Change, Opening, Verb
 from lockdown.provisioner.departed import RECOVER, is_vault
 from lockdown.provisioner.desk import LOOK, Desk
 from lockdown.provisioner.graph import Action, Blueprint, Body, Resource, Window, resolve
-from lockdown.provisioner.judging import compare, is_closed, is_done, state_of
+from lockdown.provisioner.judging import compare, is_closed, is_done, is_group, state_of
 from lockdown.provisioner.outcome import Watch
 from lockdown.provisioner.walk import Node, SkippedError, Walk, Work
 
 _ACTING = 3600.0
+_LOOKS = 6
+
+
+class KeptError(Exception):
+    """A resource group is not removed, because it holds what is not ours; the message says what."""
+
+
+def _nothing(group: Resource) -> tuple[str, ...]:
+    del group
+    return ()
 
 
 class Worker:
@@ -37,7 +47,9 @@ class Worker:
         known: Mapping[str, Body],
         arm: Arm,
         watch: Watch,
+        foreign: Callable[[Resource], tuple[str, ...]] = _nothing,
     ) -> None:
+        self._foreign = foreign
         self.known = dict(known)
         self.touched: set[str] = set()
         self.done: list[str] = []
@@ -194,7 +206,13 @@ class Worker:
     # Removal
 
     def remove(self, step: Resource) -> None:
-        """Remove a resource, and what stands in it."""
+        """Remove a resource, and what stands in it.
+
+        Raises:
+            KeptError: it is a resource group with something of others in it.
+        """
+        if is_group(step):
+            self._check_empty(step)
 
         def gone() -> Found | None:
             found = self._arm.get(step.id, step.api_version)
@@ -206,6 +224,15 @@ class Worker:
 
         self._desk.insist(step.key, delete, gone, removing=True)
         self.known.pop(step.key, None)
+
+    def _check_empty(self, group: Resource) -> None:
+        # Resource Manager's list of what a group holds is behind by seconds.
+        for _ in range(_LOOKS):
+            others = self._foreign(group)
+            if not others:
+                return
+            self._desk.wait(group.key, "it is not empty yet", LOOK)
+        raise KeptError(f"it holds what is not ours: {', '.join(others)}")
 
     # What they share
 
