@@ -60,14 +60,14 @@ class _Counted:
 
     def ended(self, key: str, verb: Verb, seconds: float) -> None:
         self._count()
-        self._say(f"{self._number()} {verb} {key}: done in {duration(seconds)}{self._rest()}")
+        self._say(f"{verb} {key}: done in {duration(seconds)}{self._rest()}", self._number())
 
     def failed(self, key: str, verb: Verb, seconds: float, cause: str) -> None:
         self._count()
-        self._say(f"{self._number()} {verb} {key}: FAILED after {duration(seconds)}: {cause}")
+        self._say(f"{verb} {key}: FAILED after {duration(seconds)}: {cause}", self._number())
 
     def waiting(self, key: str, why: str, seconds: float) -> None:
-        self._say(f"        {key}: tried again in {duration(seconds)}: {why}")
+        self._say(f"{key}: tried again in {duration(seconds)}: {why}")
 
     def remaining(self, seconds: float) -> None:
         self._left = f"about {duration(seconds)} left" if seconds >= 1 else ""
@@ -83,7 +83,11 @@ class _Counted:
     def _rest(self) -> str:
         return f"; {duration(time.monotonic() - self._began)} gone{', ' if self._left else ''}{self._left}"
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, number: str = "") -> None:
+        width = 2 * len(str(self._total)) + 3
+        self._print(f"{number:<{width}} {safe(text)}")
+
+    def _print(self, line: str) -> None:
         raise NotImplementedError
 
 
@@ -91,10 +95,10 @@ class _Lines(_Counted):
     def started(self, key: str, verb: Verb) -> None:
         typical = self._typical(key)
         if typical >= _LONG:
-            self._say(f"        {verb} {key}: typically {duration(typical)}")
+            self._say(f"{verb} {key}: typically {duration(typical)}")
 
-    def _say(self, text: str) -> None:
-        print(safe(text), file=sys.stderr, flush=True)  # noqa: T201 - this is what the command says
+    def _print(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what the command says
 
 
 class _Bars(_Counted):
@@ -127,5 +131,5 @@ class _Bars(_Counted):
         if task is not None:
             self._bars.remove_task(task)
 
-    def _say(self, text: str) -> None:
-        self._bars.console.print(safe(text), markup=False, highlight=False)
+    def _print(self, line: str) -> None:
+        self._bars.console.print(line, markup=False, highlight=False)

@@ -113,6 +113,17 @@ def removal_lines(site: Site, removals: Removals) -> Iterator[str]:
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
     """Yield what came of a run that did not do everything: what failed and why, what is open, what was not done."""
     yield f"{len(outcome.done)} done, {len(outcome.failed)} failed, {len(outcome.not_started)} not finished."
+    for title, keys in (("Done", outcome.done), ("Not finished", outcome.not_started)):
+        if keys:
+            yield ""
+            yield title
+            yield from _wrapped(", ".join(keys), "  ", "  ")
+    if outcome.left_open:
+        yield ""
+        yield "Left open, or left behind"
+        for left in outcome.left_open:
+            yield from _wrapped(f"{left.key}: {left.what}: {left.cause}", "  ", "    ")
+            yield from _wrapped(left.id, "    ", "    ")
     if outcome.failed:
         yield ""
         yield "Failed"
@@ -121,17 +132,6 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
             told = ", ".join(filter(None, (failure.code, f"request {failure.request_id}" * bool(failure.request_id))))
             if told:
                 yield from _wrapped(told, "    ", "    ")
-    if outcome.left_open:
-        yield ""
-        yield "Left open, or left behind"
-        for left in outcome.left_open:
-            yield from _wrapped(f"{left.key}: {left.what}: {left.cause}", "  ", "    ")
-            yield from _wrapped(left.id, "    ", "    ")
-    for title, keys in (("Not finished", outcome.not_started), ("Done", outcome.done)):
-        if keys:
-            yield ""
-            yield title
-            yield from _wrapped(", ".join(keys), "  ", "  ")
 
 
 def plan_json(site: Site, plan: Plan, found: Preflight) -> dict[str, Any]:

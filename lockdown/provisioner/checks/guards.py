@@ -49,17 +49,17 @@ def network(case: Case) -> Iterator[Finding]:
         )
     there = {str(item.get("name", "")).lower(): item for item in (found.get("properties") or {}).get("subnets") or ()}
     smallest = smallest_subnets(environment)
-    for name in environment.used_subnets:
+    for name, wanted in environment.used_subnets.items():
         subnet = there.get(name.lower())
         if subnet is None:
             yield Finding(
                 "network", f"network.existing: it has no subnet {name}.", "Add it; docs/provision.md says how."
             )
             continue
-        yield from _subnet(name, subnet.get("properties") or {}, smallest[name])
+        yield from _subnet(name, subnet.get("properties") or {}, smallest[name], wanted)
 
 
-def _subnet(name: str, properties: Mapping[str, Any], smallest: int) -> Iterator[Finding]:
+def _subnet(name: str, properties: Mapping[str, Any], smallest: int, given: IPv4Network) -> Iterator[Finding]:
     ranges = [
         str(text) for text in (properties.get("addressPrefix"), *(properties.get("addressPrefixes") or ())) if text
     ]
@@ -70,6 +70,12 @@ def _subnet(name: str, properties: Mapping[str, Any], smallest: int) -> Iterator
             f"network.existing: the subnet {name} ({', '.join(ranges) or 'no range'}) has {size} addresses; "
             f"it needs at least {smallest}.",
             "A subnet that holds anything cannot grow: make a larger one.",
+        )
+    elif str(given) not in ranges:
+        yield Finding(
+            "network",
+            f"network.existing: the subnet {name} is {', '.join(ranges)}, and the file says {given}.",
+            "Write the ranges of the network under network.subnets: rules and routes are made from them.",
         )
     wanted = _DELEGATIONS.get(name, "")
     services = [str((item.get("properties") or {}).get("serviceName")) for item in properties.get("delegations") or ()]
