@@ -44,7 +44,7 @@ def family(size: str) -> str:
     return f"standard{found['family']}{found['features'].upper()}{(found['version'] or '').lstrip('_')}Family"
 
 
-def check(context: Context, subscription: str, location: str, wanted: int, code: str) -> None:
+def check(context: Context, subscription: str, location: str, wanted: int, code: str, status: int = 400) -> None:
     """Refuse ``wanted`` more cores than the subscription may have in the region.
 
     Raises:
@@ -53,7 +53,7 @@ def check(context: Context, subscription: str, location: str, wanted: int, code:
     limit, used = context.limit("cores", CORES), in_use(context.state, subscription, location)
     if used + wanted > limit:
         raise ArmError(
-            400,
+            status,
             code,
             f"Insufficient regional vcpu quota left for location {location}. left regional vcpu quota {limit - used}, "
             f"requested quota {wanted}.",

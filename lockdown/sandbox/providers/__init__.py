@@ -6,6 +6,7 @@ from lockdown.sandbox.kind import Kind
 from lockdown.sandbox.providers import (
     authorization,
     clusters,
+    machines,
     network_interfaces,
     private_endpoints,
     public_addresses,
@@ -17,6 +18,7 @@ from lockdown.sandbox.providers import (
 KINDS: Mapping[str, Kind] = {
     kind.type.lower(): kind
     for kind in (
+        *machines.KINDS,
         *clusters.KINDS,
         *authorization.KINDS,
         *network_interfaces.KINDS,
