@@ -7,8 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from lockdown.provisioner.blueprint import (
+    access,
     bastion,
     batch,
+    cluster,
+    database,
     edge,
     endpoints,
     groups,
@@ -16,15 +19,18 @@ from lockdown.provisioner.blueprint import (
     identity,
     jumpbox,
     keys,
+    locks,
     monitor,
     network,
     providers,
+    recorded,
     registry,
     routes,
     storage,
+    told,
     zones,
 )
-from lockdown.provisioner.graph import Blueprint, Resource, Step, blueprint, references
+from lockdown.provisioner.graph import Blueprint, Resource, Step, blueprint
 from lockdown.provisioner.site import Site
 
 _THEMES = (
@@ -41,8 +47,14 @@ _THEMES = (
     monitor.steps,
     registry.steps,
     batch.steps,
+    database.steps,
+    cluster.steps,
     endpoints.steps,
+    access.steps,
     bastion.steps,
+    recorded.steps,
+    told.steps,
+    locks.steps,
 )
 
 
@@ -58,7 +70,7 @@ def build(site: Site, jumpbox_key: str | None = None, now: datetime | None = Non
     Raises:
         UsageError: the environment brings along what it has no use for.
     """
-    return blueprint(grounded(site, _complete(chain(site, jumpbox_key, now))))
+    return blueprint(grounded(chain(site, jumpbox_key, now)))
 
 
 def chain(site: Site, jumpbox_key: str | None = None, now: datetime | None = None) -> Iterator[Step]:
@@ -68,41 +80,19 @@ def chain(site: Site, jumpbox_key: str | None = None, now: datetime | None = Non
     yield from jumpbox.steps(site, jumpbox_key, now)
 
 
-def _complete(steps: Iterable[Step]) -> list[Step]:
-    """Return the steps whose needs are all there."""
-    found = list(steps)
-    while True:
-        keys = {step.key for step in found}
-        kept = [step for step in found if set(step.needs) | references(step.body) <= keys]
-        kept = [
-            replace(step, windows=tuple(w for w in step.windows if set(w.needed_by) <= keys))
-            if isinstance(step, Resource)
-            else step
-            for step in kept
-        ]
-        if len(kept) == len(found):
-            return kept
-        found = kept
-
-
-def grounded(site: Site, steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield each step with the need of what it stands in: its provider, its group, its parent."""
+def grounded(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield each step with the need of its namespace: nothing of one is made before the subscription is registered."""
     found = list(steps)
     keys = {step.key.lower(): step.key for step in found}
-    places = {step.id.lower(): step.key for step in found if isinstance(step, Resource)}
-    places |= {site.network_group_id.lower(): groups.network_group(site), site.group_id.lower(): "group"}
     for step in found:
-        under = _under(step, keys, places) - {step.key}
-        is_whole = isinstance(step, Resource) and step.brought
-        yield step if is_whole else replace(step, needs=tuple(dict.fromkeys((*step.needs, *sorted(under)))))
+        registration = keys.get(f"providers/{_namespace(step)}") if isinstance(step, Resource) else None
+        if registration is None or (isinstance(step, Resource) and step.brought):
+            yield step
+        else:
+            yield replace(step, needs=tuple(dict.fromkeys((*step.needs, registration))))
 
 
-def _under(step: Step, keys: dict[str, str], places: dict[str, str]) -> set[str]:
-    """Return the keys of what a step stands in; what is registered in the subscription stands in nothing."""
-    path = (step.id if isinstance(step, Resource) else step.path).lower()
-    parts = path.split("/")
-    found = {places[above] for above in ("/".join(parts[:end]) for end in range(5, len(parts))) if above in places}
-    if isinstance(step, Resource) and "/providers/" in path:
-        namespace = path.rpartition("/providers/")[2].partition("/")[0]
-        found |= {keys[key] for key in (f"providers/{namespace}",) if key in keys}
-    return found
+def _namespace(step: Resource) -> str:
+    """Return the namespace of a resource in lower case; groups and subscriptions have none."""
+    head, marker, rest = step.id.lower().rpartition("/providers/")
+    return rest.partition("/")[0] if head and marker else ""

@@ -73,10 +73,10 @@ def steps(site: Site) -> Iterator[Step]:
     if egress is Egress.FIREWALL:
         yield _policy(site)
         yield _rules(site)
-        yield public_address(site, "egress-address", "egress", site.tags)
+        yield public_address(site, "egress-address", "egress")
         yield _firewall(site)
     elif egress is Egress.NAT and site.environment.network.existing is None:
-        yield public_address(site, "egress-address", "egress", site.tags)
+        yield public_address(site, "egress-address", "egress")
         yield _gateway(site)
 
 
@@ -91,11 +91,11 @@ def hosts(site: Site) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(item.host for item in listed.hosts), *site.environment.network.allowed_hosts)))
 
 
-def public_address(site: Site, key: str, name: str, tags: dict[str, str], *, temporary: bool = False) -> Resource:
+def public_address(site: Site, key: str, name: str) -> Resource:
     """Return a public address."""
     address = PublicIPAddress(
         location=site.location,
-        tags=tags,
+        tags=site.tags,
         sku=PublicIPAddressSku(name="Standard", tier="Regional"),
         properties=PublicIPAddressPropertiesFormat(
             public_ip_allocation_method="Static", public_ip_address_version="IPv4"
@@ -103,14 +103,13 @@ def public_address(site: Site, key: str, name: str, tags: dict[str, str], *, tem
     )
     return Resource(
         key,
-        "jumpbox" if temporary else "edge",
+        "edge",
         site.in_network("Microsoft.Network/publicIPAddresses", name),
         API_VERSION,
         wire(address),
         seconds=10,
         cost="public address, by the hour",
         fixed=_LOCATION | {"sku", "properties.publicIPAllocationMethod"},
-        temporary=temporary,
     )
 
 

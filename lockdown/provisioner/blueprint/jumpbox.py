@@ -76,11 +76,8 @@ def steps(site: Site, public_key: str | None = None, now: datetime | None = None
         return
     until = (now or datetime.now(UTC)).astimezone(UTC) + timedelta(hours=wanted.hours)
     tags = {**site.tags, "purpose": NAME, "expires": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    for step in _network(site, wanted):
+    for step in (*_network(site, wanted), *_machine(site, wanted, public_key, until), *_logins(site)):
         yield _temporary(step, tags)
-    for step in _machine(site, wanted, public_key, until):
-        yield _temporary(step, tags)
-    yield from _logins(site)
 
 
 def machine_id(site: Site) -> str:
@@ -115,9 +112,12 @@ def stands_alone(site: Site) -> bool:
 
 
 def _temporary(step: Resource, tags: dict[str, str]) -> Resource:
-    """Return the step as part of the jumpbox; what carries tags says until when it may stay."""
+    """Return the step as part of the jumpbox; what carries tags says until when it may stay.
+
+    Nothing of it is fixed: what an earlier run left is removed, whatever it looks like.
+    """
     body: Body = {**step.body, "tags": tags} if "location" in step.body else step.body
-    return replace(step, theme=_THEME, body=body, temporary=True)
+    return replace(step, theme=_THEME, body=body, fixed=frozenset(), temporary=True)
 
 
 def _network(site: Site, wanted: Jumpbox) -> Iterator[Resource]:
@@ -139,7 +139,7 @@ def _network(site: Site, wanted: Jumpbox) -> Iterator[Resource]:
             routes = [everything(site), to_internet("answers-to-people", str(wanted.source))]
             yield route_table(site, "jumpbox/routes", "jumpbox", routes)
         yield _subnet(site, routed=routed)
-    yield public_address(site, "jumpbox/address", NAME, {})
+    yield public_address(site, "jumpbox/address", NAME)
     yield _interface(site)
 
 
@@ -221,7 +221,6 @@ def _machine(site: Site, wanted: Jumpbox, public_key: str | None, until: datetim
         needs=("feature/encryption-at-host/propagated",),
         seconds=90,
         cost=f"{wanted.size} for {wanted.hours} hours at most",
-        fixed=frozenset({"location", "properties.osProfile", "properties.storageProfile.imageReference"}),
     )
     yield _shutdown(site, until)
     yield _login(site)
@@ -313,5 +312,4 @@ def _logins(site: Site) -> Iterator[Resource]:
             _ROLES_VERSION,
             wire(parameters),
             needs=("jumpbox/machine",),
-            temporary=True,
         )
