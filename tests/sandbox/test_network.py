@@ -79,7 +79,16 @@ def test_a_network_is_patched_in_its_tags_alone(arm: ArmClient, group: str) -> N
 
 def test_security_rules_are_checked(arm: ArmClient, group: str) -> None:
     path = f"{group}/{NETWORK}/networkSecurityGroups/nsg"
-    rule = {"protocol": "tcp", "access": "allow", "direction": "inbound", "priority": 100}
+    rule = {
+        "protocol": "tcp",
+        "access": "allow",
+        "direction": "inbound",
+        "priority": 100,
+        "sourcePortRange": "*",
+        "destinationPortRange": "22",
+        "sourceAddressPrefix": "10.0.0.0/8",
+        "destinationAddressPrefix": "*",
+    }
     nsg = arm.made(path, {"securityRules": [{"name": "ssh", "properties": rule}]})
     (made,) = nsg["properties"]["securityRules"]
     assert (made["properties"]["protocol"], made["properties"]["access"]) == ("Tcp", "Allow")
@@ -92,6 +101,9 @@ def test_security_rules_are_checked(arm: ArmClient, group: str) -> None:
     assert refused("other", priority=99) == (400, "SecurityRuleInvalidPriority")
     assert refused("other", access="Maybe") == (400, "InvalidRequestContent")
     assert refused("other", direction=None) == (400, "SecurityRuleInvalidParameter")
+    assert refused("other", sourceAddressPrefix=None) == (400, "SecurityRuleInvalidParameter")
+    assert refused("other", sourceAddressPrefix="10.0.0.1/8") == (400, "SecurityRuleInvalidAddressPrefix")
+    assert refused("other", destinationPortRange="22-21") == (400, "SecurityRuleInvalidPortRange")
     assert arm.call("PUT", f"{path}/securityRules/other", {"properties": rule | {"priority": 101}}).status_code == 201
 
 

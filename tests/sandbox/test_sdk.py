@@ -125,7 +125,7 @@ def test_lists_follow_their_pages(sdk: Clients) -> None:
     before = sdk.sandbox.requests
     names = [group.name for group in groups.list(top=2)]
     assert {f"page{number}" for number in range(5)} < set(names)
-    assert sdk.sandbox.requests - before == 3
+    assert sdk.sandbox.requests - before == -(-len(names) // 2)
 
 
 def test_a_second_operation_is_a_conflict() -> None:

@@ -21,6 +21,8 @@ from lockdown.sandbox.state import Principal, State
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/g"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
+ZONE = f"{NETWORK}/privateDnsZones/privatelink.blob.core.windows.net"
+WATCHERS = f"{SUBSCRIPTION}/resourceGroups/NetworkWatcherRG/providers/Microsoft.Network"
 STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
 SUBNET = f"{NETWORK}/virtualNetworks/net/subnets/one"
 ME = Principal(str(uuid4()), str(uuid4()), "me", "ServicePrincipal")
@@ -42,7 +44,9 @@ BODIES: dict[str, dict[str, Any]] = {
                     },
                 }
             ],
-            "virtualNetworkPeerings": [{"name": "p", "properties": {"remoteVirtualNetwork": {"id": "x"}}}],
+            "virtualNetworkPeerings": [
+                {"name": "p", "properties": {"remoteVirtualNetwork": {"id": f"{NETWORK}/virtualNetworks/net"}}}
+            ],
         },
     },
     f"{NETWORK}/networkSecurityGroups/nsg2": {
@@ -51,7 +55,16 @@ BODIES: dict[str, dict[str, Any]] = {
             "securityRules": [
                 {
                     "name": "r",
-                    "properties": {"protocol": "*", "access": "Deny", "direction": "Inbound", "priority": 100},
+                    "properties": {
+                        "protocol": "*",
+                        "access": "Deny",
+                        "direction": "Inbound",
+                        "priority": 100,
+                        "sourcePortRange": "*",
+                        "destinationPortRange": "22-23",
+                        "sourceAddressPrefixes": ["10.0.0.0/8", "Internet"],
+                        "destinationAddressPrefix": "*",
+                    },
                 }
             ]
         },
@@ -86,6 +99,104 @@ BODIES: dict[str, dict[str, Any]] = {
             ],
         },
     },
+    f"{NETWORK}/routeTables/routes2": {
+        **PLACE,
+        "properties": {
+            "routes": [
+                {
+                    "name": "r",
+                    "properties": {
+                        "addressPrefix": "0.0.0.0/0",
+                        "nextHopType": "VirtualAppliance",
+                        "nextHopIpAddress": "10.0.8.4",
+                    },
+                }
+            ]
+        },
+    },
+    f"{NETWORK}/natGateways/nat2": {
+        **PLACE,
+        "sku": {"name": "Standard"},
+        "properties": {"publicIpAddresses": [{"id": f"{NETWORK}/publicIPAddresses/ip"}], "idleTimeoutInMinutes": 4},
+    },
+    f"{NETWORK}/firewallPolicies/policy2": {
+        **PLACE,
+        "properties": {"sku": {"tier": "Standard"}, "basePolicy": {"id": f"{NETWORK}/firewallPolicies/policy"}},
+    },
+    f"{NETWORK}/firewallPolicies/policy/ruleCollectionGroups/group2": {
+        "properties": {
+            "priority": 200,
+            "ruleCollections": [
+                {
+                    "name": "c",
+                    "ruleCollectionType": "FirewallPolicyFilterRuleCollection",
+                    "priority": 200,
+                    "action": {"type": "Allow"},
+                    "rules": [
+                        {
+                            "ruleType": "ApplicationRule",
+                            "name": "https",
+                            "protocols": [{"protocolType": "Https", "port": 443}],
+                            "targetFqdns": ["example.com"],
+                            "sourceAddresses": ["10.0.0.0/24"],
+                        }
+                    ],
+                }
+            ],
+        }
+    },
+    f"{NETWORK}/azureFirewalls/firewall2": {
+        **PLACE,
+        "properties": {
+            "sku": {"name": "AZFW_VNet", "tier": "Standard"},
+            "firewallPolicy": {"id": f"{NETWORK}/firewallPolicies/policy"},
+            "ipConfigurations": [
+                {
+                    "name": "c",
+                    "properties": {
+                        "subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/AzureFirewallSubnet"},
+                        "publicIPAddress": {"id": f"{NETWORK}/publicIPAddresses/ip"},
+                    },
+                }
+            ],
+        },
+    },
+    f"{NETWORK}/bastionHosts/bastion2": {
+        **PLACE,
+        "sku": {"name": "Premium"},
+        "properties": {
+            "enablePrivateOnlyBastion": True,
+            "ipConfigurations": [
+                {
+                    "name": "c",
+                    "properties": {"subnet": {"id": f"{NETWORK}/virtualNetworks/net/subnets/AzureBastionSubnet"}},
+                }
+            ],
+        },
+    },
+    f"{NETWORK}/privateDnsZones/two.example.com": {"location": "global", "properties": {}},
+    f"{ZONE}/virtualNetworkLinks/link2": {
+        "location": "global",
+        "properties": {
+            "registrationEnabled": False,
+            "virtualNetwork": {"id": f"{NETWORK}/virtualNetworks/net"},
+            "resolutionPolicy": "Default",
+        },
+    },
+    f"{ZONE}/A/record2": {"properties": {"ttl": 60, "aRecords": [{"ipv4Address": "10.0.0.9"}], "metadata": {"a": "b"}}},
+    f"{NETWORK}/privateEndpoints/pe/privateDnsZoneGroups/default": {
+        "properties": {"privateDnsZoneConfigs": [{"name": "z", "properties": {"privateDnsZoneId": ZONE}}]}
+    },
+    f"{WATCHERS}/networkWatchers/NetworkWatcher_westeurope/flowLogs/log2": {
+        "location": "westeurope",
+        "properties": {
+            "targetResourceId": f"{NETWORK}/virtualNetworks/net",
+            "storageId": f"{STORAGE}/account1",
+            "enabled": True,
+            "retentionPolicy": {"days": 365, "enabled": True},
+            "format": {"type": "JSON", "version": 2},
+        },
+    },
     f"{STORAGE}/account2": {
         **PLACE,
         "sku": {"name": "Standard_RAGRS"},
@@ -113,10 +224,17 @@ FIRST = {
         **PLACE,
         "properties": {
             "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]},
-            "subnets": [{"name": "one", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+            "subnets": [
+                {"name": "one", "properties": {"addressPrefix": "10.0.0.0/24"}},
+                {"name": "AzureFirewallSubnet", "properties": {"addressPrefix": "10.0.8.0/26"}},
+                {"name": "AzureBastionSubnet", "properties": {"addressPrefix": "10.0.9.0/26"}},
+            ],
         },
     },
     f"{STORAGE}/account1": {**PLACE, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"},
+    f"{NETWORK}/firewallPolicies/policy": {**PLACE},
+    ZONE: {"location": "global"},
+    f"{NETWORK}/privateEndpoints/pe": BODIES[f"{NETWORK}/privateEndpoints/pe2"],
 }
 ROLE = {
     "id": f"/providers/Microsoft.Authorization/roleAssignments/{uuid4()}",

@@ -5,22 +5,36 @@ from collections.abc import Mapping
 from lockdown.sandbox.kind import Kind
 from lockdown.sandbox.providers import (
     authorization,
+    bastion,
     clusters,
+    firewalls,
+    flow_logs,
     machines,
+    nat_gateways,
     network_interfaces,
+    private_dns,
     private_endpoints,
     public_addresses,
+    route_tables,
     security_groups,
     storage,
     virtual_networks,
+    zone_groups,
 )
 
 KINDS: Mapping[str, Kind] = {
     kind.type.lower(): kind
     for kind in (
         *machines.KINDS,
-        *clusters.KINDS,
         *authorization.KINDS,
+        *clusters.KINDS,
+        *zone_groups.KINDS,
+        *route_tables.KINDS,
+        *private_dns.KINDS,
+        *nat_gateways.KINDS,
+        *flow_logs.KINDS,
+        *firewalls.KINDS,
+        *bastion.KINDS,
         *network_interfaces.KINDS,
         *private_endpoints.KINDS,
         *public_addresses.KINDS,

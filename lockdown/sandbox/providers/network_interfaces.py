@@ -1,47 +1,31 @@
-"""Microsoft.Network/networkInterfaces, and the addresses that subnets give out."""
+"""Microsoft.Network/networkInterfaces: those that are made, and those that private endpoints get."""
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.kind import Context, Kind, Link, one_of, require
-from lockdown.sandbox.links import find
-from lockdown.sandbox.providers.names import REFERENCE, child_shape, complete_children, finish, link, reference
-from lockdown.sandbox.providers.virtual_networks import prefixes
+from lockdown.sandbox.providers.addresses import claim, free_address
+from lockdown.sandbox.providers.names import complete_children, described, finish, link, member, reference
+from lockdown.sandbox.providers.private_link import Member
+from lockdown.sandbox.providers.reserved import refuse_reserved
 from lockdown.sandbox.state import Document, State
 
 _TYPE = "Microsoft.Network/networkInterfaces"
-_RESERVED = 4
-_CONFIGURATION = {
-    **dict.fromkeys(("privateIPAddress", "privateIPAllocationMethod", "privateIPAddressVersion"), str),
-    "subnet": dict,
-    "publicIPAddress": dict,
-    "primary": bool,
-} | dict.fromkeys(
-    (
-        "gatewayLoadBalancer", "virtualNetworkTaps", "applicationGatewayBackendAddressPools",
-        "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules", "privateIPAddressPrefixLength",
-        "applicationSecurityGroups", "provisioningState", "privateLinkConnectionProperties",
-    )
-)  # fmt: skip
-_COMPUTED = frozenset(
-    {
-        "virtualMachine", "privateEndpoint", "tapConfigurations", "macAddress", "primary", "vnetEncryptionSupported",
-        "defaultOutboundConnectivityEnabled", "hostedWorkloads", "dscpConfiguration", "resourceGuid",
-        "provisioningState",
-    }
-)  # fmt: skip
-INTERFACE = {
-    "networkSecurityGroup": REFERENCE, "ipConfigurations": child_shape(_CONFIGURATION),
-    "dnsSettings": {
-        "dnsServers": None, "appliedDnsServers": None, "internalDnsNameLabel": None, "internalFqdn": None,
-        "internalDomainNameSuffix": None,
-    },
-    "enableAcceleratedNetworking": None, "disableTcpStateTracking": None, "enableIPForwarding": None,
-    "workloadType": None, "nicType": None, "privateLinkService": None, "migrationPhase": None, "auxiliaryMode": None,
-    "auxiliarySku": None, **dict.fromkeys(_COMPUTED),
-}  # fmt: skip
+INTERFACE, _COMPUTED = described("NetworkInterfacePropertiesFormat", "resourceGuid", "primary")
+_REGULAR = "Regular"
+_DEFAULTS: dict[str, Any] = {
+    "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
+    "enableAcceleratedNetworking": False,
+    "enableIPForwarding": False,
+    "hostedWorkloads": [],
+    "tapConfigurations": [],
+    "nicType": "Standard",
+}
+_ORDINARY = {"disableTcpStateTracking": False, "auxiliaryMode": "None", "auxiliarySku": "None"}
+"""What a reader is shown of an interface that is no private endpoint's."""
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -58,22 +42,25 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
         values.setdefault("privateIPAddressVersion", "IPv4")
         values.setdefault("privateIPAllocationMethod", "Dynamic")
         one_of(configuration, "privateIPAllocationMethod", ("Dynamic", "Static"))
-        _address(context, configuration, known.get(str(configuration["name"]).lower(), {}))
-    properties.setdefault("enableAcceleratedNetworking", False)
-    properties.setdefault("enableIPForwarding", False)
-    properties.setdefault("dnsSettings", {"dnsServers": [], "appliedDnsServers": []})
-    properties.setdefault("nicType", "Standard")
+        _address(context, document, configuration, known.get(str(configuration["name"]).lower(), {}))
+    own = {} if reference(properties.get("privateEndpoint")) else _ORDINARY
+    for name, value in copy.deepcopy(_DEFAULTS | own).items():
+        properties.setdefault(name, value)
+    document.setdefault("kind", _REGULAR)
     finish(document, previous)
 
 
-def _address(context: Context, configuration: Document, known: Document) -> None:
+def _address(context: Context, document: Document, configuration: Document, known: Document) -> None:
     values = configuration["properties"]
     subnet = reference(values.get("subnet"))
     if not subnet:
         raise ArmError(
             400, "InvalidRequestFormat", f"IP configuration {configuration['name']} has no subnet.", "subnet"
         )
+    values["subnet"] = {"id": subnet}
     same = reference(known.get("subnet")).lower() == subnet.lower()
+    if not same:
+        _check_subnet(context, document, subnet)
     if values["privateIPAllocationMethod"] == "Dynamic":
         kept = known.get("privateIPAddress") if same else None
         values["privateIPAddress"] = kept or free_address(context.state, subnet)
@@ -83,56 +70,22 @@ def _address(context: Context, configuration: Document, known: Document) -> None
             "PrivateIPAddressNotProvided",
             f"IP configuration {configuration['id']} has AllocationMethod set to Static but no PrivateIPAddress.",
         )
+    else:
+        claim(context.state, subnet, str(values["privateIPAddress"]), str(configuration["id"]))
 
 
-def free_address(state: State, subnet_id: str, reserved: frozenset[str] = frozenset()) -> str:
-    """Return the first free address of a subnet that is not ``reserved`` either; Azure keeps the first four.
-
-    Raises:
-        ArmError: the subnet does not exist, or is full.
-    """
-    found = find(state, subnet_id)
-    if found is None:
-        raise ArmError(400, "InvalidResourceReference", f"Resource {subnet_id} was not found.")
-    taken = _taken(state, subnet_id) | reserved
-    for prefix in prefixes(found[1]):
-        for number in _usable(prefix.num_addresses):
-            if str(prefix[number]) not in taken:
-                return str(prefix[number])
-    raise ArmError(400, "SubnetIsFull", f"Subnet {subnet_id} does not have enough capacity for 1 IP address.")
-
-
-def _usable(size: int) -> range:
-    return range(_RESERVED, min(size - 1, 65536))
-
-
-def _taken(state: State, subnet_id: str) -> set[str]:
-    taken: set[str] = set()
-    for document in state.documents():
-        if str(document.get("type", "")).lower() != _TYPE.lower():
-            continue
-        for configuration in (document.get("properties") or {}).get("ipConfigurations") or []:
-            values = configuration.get("properties") or {}
-            if reference(values.get("subnet")).lower() == subnet_id.lower():
-                taken.add(str(values.get("privateIPAddress")))
-    return taken
-
-
-@dataclass(frozen=True)
-class Member:
-    """One address of a private endpoint.
-
-    Attributes:
-        group: the group id.
-        name: the member of the group.
-        fqdns: the names that resolve to the address.
-        address: the one that was asked for, or ''.
-    """
-
-    group: str
-    name: str
-    fqdns: tuple[str, ...]
-    address: str = ""
+def _check_subnet(context: Context, document: Document, subnet_id: str) -> None:
+    subnet = member(context, document, subnet_id)
+    refuse_reserved(document, subnet_id)
+    delegations = (subnet.get("properties") or {}).get("delegations") or []
+    if delegations:
+        service = (delegations[0].get("properties") or {}).get("serviceName", "")
+        raise ArmError(
+            400,
+            "NetworkInterfaceCreationNotAllowedAsSubnetIsDelegated",
+            f"Network interface {document['id']} cannot be created in subnet {subnet_id}, because that is delegated to "
+            f"{service}.",
+        )
 
 
 def endpoint_interface(state: State, endpoint: Document, name: str, members: Sequence[Member]) -> Document:
@@ -141,23 +94,21 @@ def endpoint_interface(state: State, endpoint: Document, name: str, members: Seq
     subnet = endpoint["properties"]["subnet"]
     taken: frozenset[str] = frozenset()
     configurations = []
-    for member in members:
-        address = member.address or free_address(state, reference(subnet), taken)
+    for one in members:
+        place = reference(subnet)
+        address = claim(state, place, one.address, "") if one.address else free_address(state, place, taken)
         taken |= {address}
-        configurations.append(_configuration(resource_id, subnet, member, address, primary=len(taken) == 1))
+        configurations.append(_configuration(resource_id, subnet, one, address, primary=len(taken) == 1))
     document: Document = {
         "id": resource_id,
         "name": name,
         "type": _TYPE,
         "location": endpoint["location"],
+        "kind": _REGULAR,
         "properties": {
             "ipConfigurations": configurations,
-            "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
-            "macAddress": "",
-            "enableAcceleratedNetworking": False,
-            "enableIPForwarding": False,
             "privateEndpoint": {"id": endpoint["id"]},
-            "nicType": "Standard",
+            **copy.deepcopy(_DEFAULTS),
         },
         "_etag": str(uuid4()),
     }
@@ -165,7 +116,7 @@ def endpoint_interface(state: State, endpoint: Document, name: str, members: Seq
     return document
 
 
-def _configuration(interface: str, subnet: Document, member: Member, address: str, *, primary: bool) -> Document:
+def _configuration(interface: str, subnet: Document, part: Member, address: str, *, primary: bool) -> Document:
     name = f"privateEndpointIpConfig.{uuid4()}"
     return {
         "name": name,
@@ -179,9 +130,9 @@ def _configuration(interface: str, subnet: Document, member: Member, address: st
             "subnet": dict(subnet),
             "primary": primary,
             "privateLinkConnectionProperties": {
-                "groupId": member.group,
-                "requiredMemberName": member.name,
-                "fqdns": list(member.fqdns),
+                "groupId": part.group,
+                "requiredMemberName": part.name,
+                "fqdns": list(part.fqdns),
             },
         },
     }
@@ -209,8 +160,8 @@ def _removable(context: Context, document: Document) -> None:
 
 
 KIND = Kind(
-    _TYPE, INTERFACE, computed=_COMPUTED, patch="tags", create="async", update="async", delete="async", etag=True,
-    prepare=_prepare, links=links, removable=_removable,
+    _TYPE, INTERFACE, computed=_COMPUTED, patch="tags", create="async", update="async", delete="async", seconds=10,
+    etag=True, prepare=_prepare, links=links, removable=_removable,
     in_use={
         "virtualMachine": (
             "NicInUse",

@@ -1,47 +1,36 @@
-"""Microsoft.Network/privateEndpoints: the interface it gets, and the connection that the service shows.
-
-Source of group ids and names: Microsoft's "Azure Private Endpoint DNS configuration".
-"""
+"""Microsoft.Network/privateEndpoints: the interface it gets, and the connection that the service shows."""
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.kind import Context, Kind, Link, require
 from lockdown.sandbox.links import relink
-from lockdown.sandbox.providers import network_interfaces
-from lockdown.sandbox.providers.names import REFERENCE, child_shape, complete_children, finish, link, reference
-from lockdown.sandbox.providers.network_interfaces import Member
+from lockdown.sandbox.providers import network_interfaces, private_dns
+from lockdown.sandbox.providers.names import (
+    complete_children,
+    described,
+    finish,
+    link,
+    member,
+    reference,
+    refuse_if_busy,
+)
+from lockdown.sandbox.providers.private_link import Member, groups_of, members
+from lockdown.sandbox.providers.reserved import refuse_reserved
+from lockdown.sandbox.providers.virtual_networks import delegated_to
+from lockdown.sandbox.providers.zone_groups import own_names
 from lockdown.sandbox.resource_id import parse
 from lockdown.sandbox.state import Document
 
 _TYPE = "Microsoft.Network/privateEndpoints"
 _AUTOMATIC, _MANUAL = "privateLinkServiceConnections", "manualPrivateLinkServiceConnections"
-_STORAGE = ("blob", "dfs", "file", "queue", "table", "web")
-_GROUPS: dict[str, tuple[str, ...]] = {
-    "microsoft.storage/storageaccounts": (*_STORAGE, *(f"{group}_secondary" for group in _STORAGE)),
-    "microsoft.keyvault/vaults": ("vault",),
-    "microsoft.containerregistry/registries": ("registry",),
-    "microsoft.batch/batchaccounts": ("batchAccount", "nodeManagement"),
-    "microsoft.dbforpostgresql/flexibleservers": ("postgresqlServer",),
-    "microsoft.dbformysql/flexibleservers": ("mysqlServer",),
-    "microsoft.containerservice/managedclusters": ("management",),
-    "microsoft.insights/privatelinkscopes": ("azuremonitor",),
-}
 _SHOWS_GROUPS = frozenset({"microsoft.batch/batchaccounts", "microsoft.dbforpostgresql/flexibleservers"})
-_CONNECTION = {
-    "provisioningState": None, "privateLinkServiceId": str, "groupIds": [str], "requestMessage": str,
-    "privateLinkServiceConnectionState": None, "approvalReference": None,
-}  # fmt: skip
-_COMPUTED = frozenset({"networkInterfaces", "customDnsConfigs", "resourceGuid", "provisioningState"})
-ENDPOINT = {
-    "subnet": REFERENCE, _AUTOMATIC: child_shape(_CONNECTION), _MANUAL: child_shape(_CONNECTION),
-    "ipConfigurations": child_shape(dict.fromkeys(("groupId", "memberName", "privateIPAddress"), str)),
-    "applicationSecurityGroups": None, "customNetworkInterfaceName": str, "ipVersionType": str, "billingSku": None,
-    **dict.fromkeys(_COMPUTED),
-}  # fmt: skip
+_PREMIUM = "microsoft.containerregistry/registries"
+ENDPOINT, _COMPUTED = described("PrivateEndpointProperties", "customDnsConfigs", "resourceGuid")
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -61,12 +50,50 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     for name, connection in asked:
         _prepare_connection(context, connection, manual=name == _MANUAL, previous=previous)
     complete_children(document, "ipConfigurations", f"{_TYPE}/ipConfigurations")
+    properties.setdefault("ipConfigurations", [])
+    properties.setdefault("customNetworkInterfaceName", "")
     finish(document, previous)
     if previous is None:
-        properties.setdefault("ipConfigurations", [])
-        properties.setdefault("customNetworkInterfaceName", "")
         properties.setdefault("ipVersionType", "IPv4")
+        _check_subnet(context, document)
         _prepare_interface(context, document)
+    else:
+        _refuse_move(document, previous)
+
+
+def _check_subnet(context: Context, document: Document) -> None:
+    subnet_id = reference(document["properties"]["subnet"])
+    subnet = member(context, document, subnet_id)
+    document["properties"]["subnet"] = {"id": subnet_id}
+    refuse_reserved(document, subnet_id)
+    services = delegated_to(subnet)
+    if services:
+        raise ArmError(
+            400,
+            "PrivateEndpointCreationNotAllowedAsSubnetIsDelegated",
+            f"Private endpoint {document['id']} cannot be created in subnet {subnet_id}, because that is delegated to "
+            f"{', '.join(services)}.",
+        )
+
+
+def _refuse_move(document: Document, previous: Document) -> None:
+    def place(found: Document) -> tuple[str, list[tuple[str, list[str]]]]:
+        services = [
+            (
+                str(values.get("privateLinkServiceId", "")).lower(),
+                [str(group) for group in values.get("groupIds") or []],
+            )
+            for values in (connection["properties"] for _, connection in _connections(found))
+        ]
+        return reference(found["properties"].get("subnet")).lower(), services
+
+    if place(document) != place(previous):
+        raise ArmError(
+            400,
+            "PrivateEndpointCannotBeMoved",
+            f"The subnet and the service of private endpoint {document['id']} are fixed once it is created.",
+        )
+    document["properties"]["subnet"] = {"id": reference(document["properties"]["subnet"])}
 
 
 def _prepare_connection(context: Context, connection: Document, *, manual: bool, previous: Document | None) -> None:
@@ -78,19 +105,21 @@ def _prepare_connection(context: Context, connection: Document, *, manual: bool,
         raise ArmError(
             400, "InvalidResourceReference", f"Resource {service_id} referenced by a private endpoint was not found."
         )
-    known = _GROUPS.get(service.type.lower())
+    known = groups_of(service.type)
     groups = [str(group) for group in values.get("groupIds") or []]
-    for group in groups if known else ():
-        if group.lower() not in {name.lower() for name in known or ()}:
+    allowed = {name.lower() for name in known}
+    for group in (groups or [""]) if known else ():
+        if group.lower() not in allowed:
             raise ArmError(
                 400,
                 "PrivateEndpointInvalidGroupId",
-                f"The group id {group} is not one of {service.type}: {', '.join(known or ())}.",
+                f"The group id '{group}' is not one of {service.type}: {', '.join(known)}.",
             )
     if previous is not None:
         kept = next((found for _, found in _connections(previous)), {}).get("properties", {})
         values["privateLinkServiceConnectionState"] = kept.get("privateLinkServiceConnectionState")
         return
+    _check_service(context, document)
     approval = f"{service.type}/privateEndpointConnectionsApproval/action"
     if not manual and not context.state.allows(context.who["by"], approval, service_id):
         raise ArmError(
@@ -106,19 +135,26 @@ def _prepare_connection(context: Context, connection: Document, *, manual: bool,
     )
 
 
+def _check_service(context: Context, service: Document) -> None:
+    refuse_if_busy(context, [str(service["id"])])
+    sku = str((service.get("sku") or {}).get("name") or "")
+    if str(service["type"]).lower() == _PREMIUM and sku and sku.lower() != "premium":
+        raise ArmError(
+            400,
+            "PrivateEndpointsNotSupportedForSku",
+            f"The registry {service['id']} has SKU {sku}; private endpoints need Premium.",
+        )
+
+
 def _prepare_interface(context: Context, document: Document) -> None:
     properties = document["properties"]
     name = properties["customNetworkInterfaceName"] or f"{document['name']}.nic.{uuid4()}"
     members = list(_members(context, document))
     interface = network_interfaces.endpoint_interface(context.state, document, name, members)
     properties["networkInterfaces"] = [{"id": interface["id"]}]
-    properties["customDnsConfigs"] = [
-        {"fqdn": fqdn, "ipAddresses": [configuration["properties"]["privateIPAddress"]]}
-        for configuration in interface["properties"]["ipConfigurations"]
-        for fqdn in configuration["properties"]["privateLinkConnectionProperties"]["fqdns"]
-    ]
     context.put(interface)
     relink(context, network_interfaces.KIND, interface, None)
+    properties["customDnsConfigs"] = own_names(context, document)
 
 
 def _members(context: Context, document: Document) -> Iterator[Member]:
@@ -129,28 +165,9 @@ def _members(context: Context, document: Document) -> Iterator[Member]:
     for _, connection in _connections(document):
         values = connection["properties"]
         service = context.state.get(str(values["privateLinkServiceId"])) or {}
-        name, location = str(service.get("name", "")), str(service.get("location", "")).replace(" ", "").lower()
         for group in values.get("groupIds") or [""]:
-            if group.lower() == "registry":
-                data = f"registry_data_{location}"
-                yield Member(group, data, (f"{name}.{location}.data.azurecr.io",), asked.get((group, data), ""))
-            yield Member(group, group, _fqdns(group, name, location), asked.get((group, group), ""))
-
-
-def _fqdns(group: str, name: str, location: str) -> tuple[str, ...]:
-    plain = group.lower().removesuffix("_secondary")
-    if plain in _STORAGE:
-        return (f"{name}{'-secondary' if plain != group.lower() else ''}.{plain}.core.windows.net",)
-    suffix = {
-        "vault": "vault.azure.net",
-        "registry": "azurecr.io",
-        "batchaccount": f"{location}.batch.azure.com",
-        "nodemanagement": f"{location}.service.batch.azure.com",
-        "postgresqlserver": "postgres.database.azure.com",
-        "mysqlserver": "mysql.database.azure.com",
-        "sql": "documents.azure.com",
-    }.get(plain)
-    return (f"{name}.{suffix}",) if suffix else ()
+            for one in members(context.state, service, group, str(document.get("location", ""))):
+                yield replace(one, address=asked.get((group, one.name), ""))
 
 
 def _applied(context: Context, document: Document, previous: Document | None) -> None:
@@ -166,7 +183,7 @@ def _applied(context: Context, document: Document, previous: Document | None) ->
 
 
 def _service_side(service: Document, endpoint: Document, values: Document) -> Document:
-    name = f"{endpoint['name']}.{uuid4()}"
+    name = f"{service['name']}.{uuid4()}"
     state = values["privateLinkServiceConnectionState"]
     properties: Document = {
         "provisioningState": "Succeeded",
@@ -188,6 +205,7 @@ def _service_side(service: Document, endpoint: Document, values: Document) -> Do
 
 
 def _removed(context: Context, document: Document) -> None:
+    private_dns.drop_records(context, document)
     for item in document["properties"].get("networkInterfaces") or []:
         interface = context.state.get(reference(item))
         if interface is not None:
@@ -247,7 +265,7 @@ def _links(document: Document) -> frozenset[Link]:
 
 KINDS = (
     Kind(
-        _TYPE, ENDPOINT, computed=_COMPUTED, patch="tags", create="async", update="async", delete="async", etag=True,
-        prepare=_prepare, applied=_applied, removed=_removed, links=_links,
+        _TYPE, ENDPOINT, computed=_COMPUTED, patch="tags", create="async", update="async", delete="async",
+        seconds=90, etag=True, prepare=_prepare, applied=_applied, removed=_removed, links=_links,
     ),
 )  # fmt: skip

@@ -1,27 +1,18 @@
 """Microsoft.Network/networkSecurityGroups and the rules in them."""
 
+import re
 from typing import Any
 
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.kind import Context, Kind, one_of
-from lockdown.sandbox.providers.names import child_shape, children_by_name, complete_children, finish
+from lockdown.sandbox.providers.names import children_by_name, complete_children, described, finish, network
 from lockdown.sandbox.state import Document
 
 _RULE_TYPE = "Microsoft.Network/networkSecurityGroups/securityRules"
-RULE = dict.fromkeys(("protocol", "access", "direction"), str) | {"priority": int} | dict.fromkeys(
-    (
-        "description", "sourcePortRange", "destinationPortRange", "sourceAddressPrefix",
-        "sourceAddressPrefixes", "sourceApplicationSecurityGroups", "destinationAddressPrefix",
-        "destinationAddressPrefixes", "destinationApplicationSecurityGroups", "sourcePortRanges",
-        "destinationPortRanges", "provisioningState",
-    )
-)  # fmt: skip
-_COMPUTED = frozenset(
-    {"defaultSecurityRules", "networkInterfaces", "subnets", "flowLogs", "resourceGuid", "provisioningState"}
-)
-GROUP = {"flushConnection": None, "securityRules": child_shape(RULE), **dict.fromkeys(_COMPUTED)}
+RULE, _RULE_COMPUTED = described("SecurityRulePropertiesFormat")
+GROUP, _COMPUTED = described("NetworkSecurityGroupPropertiesFormat")
 _PRIORITIES = range(100, 4097)
-_DEFAULTS = (
+DEFAULT_RULES = (
     ("AllowVnetInBound", "Inbound", "Allow", 65000, "VirtualNetwork", "VirtualNetwork"),
     ("AllowAzureLoadBalancerInBound", "Inbound", "Allow", 65001, "AzureLoadBalancer", "*"),
     ("DenyAllInBound", "Inbound", "Deny", 65500, "*", "*"),
@@ -29,6 +20,17 @@ _DEFAULTS = (
     ("AllowInternetOutBound", "Outbound", "Allow", 65001, "*", "Internet"),
     ("DenyAllOutBound", "Outbound", "Deny", 65500, "*", "*"),
 )
+"""The rules that every group ends with: name, direction, access, priority, source and destination."""
+
+_LISTS = ("sourcePortRanges", "destinationPortRanges", "sourceAddressPrefixes", "destinationAddressPrefixes")
+_ENDS = (
+    ("sourcePortRange", "sourcePortRanges", ""),
+    ("destinationPortRange", "destinationPortRanges", ""),
+    ("sourceAddressPrefix", "sourceAddressPrefixes", "sourceApplicationSecurityGroups"),
+    ("destinationAddressPrefix", "destinationAddressPrefixes", "destinationApplicationSecurityGroups"),
+)
+_TAG = re.compile(r"\*|[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)*")
+_MOST = 65535
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -39,7 +41,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     for rule in complete_children(document, "securityRules", _RULE_TYPE):
         _check_rule(rule, taken)
     if previous is None:
-        properties["defaultSecurityRules"] = [_default(str(document["id"]), *rule) for rule in _DEFAULTS]
+        properties["defaultSecurityRules"] = [_default(str(document["id"]), *rule) for rule in DEFAULT_RULES]
     finish(document, previous)
 
 
@@ -53,6 +55,10 @@ def _check_rule(rule: Document, taken: dict[tuple[str, Any], str]) -> None:
     one_of(rule, "access", ("Allow", "Deny"))
     one_of(rule, "direction", ("Inbound", "Outbound"))
     one_of(rule, "protocol", ("*", "Tcp", "Udp", "Icmp", "Esp", "Ah"))
+    for name in _LISTS:
+        properties.setdefault(name, [])
+    for one, several, groups in _ENDS:
+        _check_end(rule, one, several, groups)
     priority = properties["priority"]
     if not isinstance(priority, int) or priority not in _PRIORITIES:
         raise ArmError(
@@ -71,6 +77,34 @@ def _check_rule(rule: Document, taken: dict[tuple[str, Any], str]) -> None:
     taken[key] = str(rule["name"])
 
 
+def _check_end(rule: Document, one: str, several: str, groups: str) -> None:
+    properties = rule["properties"]
+    given = [properties[one]] if properties.get(one) else []
+    given += properties[several]
+    if not given and not (groups and properties.get(groups)):
+        raise ArmError(
+            400, "SecurityRuleInvalidParameter", f"Security rule {rule['name']} has no value for '{one}'.", one
+        )
+    for text in map(str, given):
+        if "Port" in one and not _is_ports(text):
+            raise ArmError(
+                400,
+                "SecurityRuleInvalidPortRange",
+                f"Security rule {rule['name']} has invalid Port range. Value provided: {text}. Value should be an "
+                "integer OR integer range with '-' delimiter. Valid range 0-65535.",
+            )
+        if "Address" in one and not _TAG.fullmatch(text):
+            network(text, "SecurityRuleInvalidAddressPrefix")
+
+
+def _is_ports(text: str) -> bool:
+    low, dash, high = text.partition("-")
+    ends = [low, high] if dash else [low]
+    if text == "*":
+        return True
+    return all(end.isdecimal() and int(end) <= _MOST for end in ends) and int(low) <= int(ends[-1])
+
+
 def _default(group: str, name: str, direction: str, access: str, priority: int, source: str, to: str) -> Document:
     return {
         "id": f"{group}/defaultSecurityRules/{name}",
@@ -86,6 +120,7 @@ def _default(group: str, name: str, direction: str, access: str, priority: int, 
             "access": access,
             "priority": priority,
             "direction": direction,
+            **{name: [] for name in _LISTS},
         },
     }
 
@@ -97,11 +132,11 @@ _TAKEN = (
 KINDS = (
     Kind(
         "Microsoft.Network/networkSecurityGroups", GROUP, computed=_COMPUTED, patch="tags",
-        create="async", update="async", delete="async", etag=True, prepare=_prepare,
+        create="async", update="async", delete="async", seconds=10, etag=True, prepare=_prepare,
         in_use={"networkInterfaces": _TAKEN, "subnets": _TAKEN},
     ),
     Kind(
-        _RULE_TYPE, RULE, computed=frozenset({"provisioningState"}), inline="securityRules", tracked=False,
-        create="async", update="async", delete="async", etag=True,
+        _RULE_TYPE, RULE, computed=_RULE_COMPUTED, inline="securityRules", tracked=False,
+        create="async", update="async", delete="async", seconds=10, etag=True,
     ),
 )  # fmt: skip

@@ -1,68 +1,37 @@
 """Microsoft.Network/virtualNetworks, with their subnets and peerings, which live inside them."""
 
-from typing import Any
+from dataclasses import replace
 
 from lockdown.sandbox.arm_error import ArmError
-from lockdown.sandbox.kind import Context, Kind, Link, require
+from lockdown.sandbox.kind import Context, Kind, Link, one_of, require
 from lockdown.sandbox.links import refuse_if_used
+from lockdown.sandbox.providers import flow_logs, peerings, private_dns
+from lockdown.sandbox.providers.addresses import prefixes, taken
 from lockdown.sandbox.providers.names import (
-    REFERENCE,
     Network,
-    child_shape,
     children_by_name,
     complete_children,
+    described,
     finish,
     link,
+    member,
     network,
+    reference,
+    refuse_if_busy,
 )
 from lockdown.sandbox.state import Document
 
 _SUBNET_TYPE = "Microsoft.Network/virtualNetworks/subnets"
-_PEERING_TYPE = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings"
-_TAKEN = dict.fromkeys(
-    ("ipConfigurations", "privateEndpoints", "serviceAssociationLinks", "resourceNavigationLinks"),
-    ("InUseSubnetCannotBeDeleted", "Subnet {name} is in use by {by} and cannot be deleted."),
-)
-_SUBNET_COMPUTED = frozenset(
-    {
-        "privateEndpoints", "ipConfigurations", "ipConfigurationProfiles", "resourceNavigationLinks",
-        "serviceAssociationLinks", "purpose", "provisioningState",
-    }
-)  # fmt: skip
-_DELEGATION = {
-    **dict.fromkeys(("id", "name", "type", "etag"), str),
-    "properties": {"serviceName": str, "actions": None, "provisioningState": None},
-}
-_SERVICE_ENDPOINT = {"service": str, "locations": [str], "networkIdentifier": None, "provisioningState": None}
-SUBNET = {
-    "addressPrefix": str, "addressPrefixes": [str], "networkSecurityGroup": dict, "routeTable": dict,
-    "natGateway": REFERENCE, "serviceEndpoints": [_SERVICE_ENDPOINT], "serviceEndpointPolicies": None,
-    "ipAllocations": None,
-    "delegations": [_DELEGATION], "privateEndpointNetworkPolicies": None, "privateLinkServiceNetworkPolicies": None,
-    "applicationGatewayIPConfigurations": None, "sharingScope": None, "defaultOutboundAccess": None,
-    "ipamPoolPrefixAllocations": None, "serviceGateway": None, **dict.fromkeys(_SUBNET_COMPUTED),
-}  # fmt: skip
-PEERING = dict.fromkeys(
-    (
-        "allowVirtualNetworkAccess", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways",
-        "remoteVirtualNetwork", "localAddressSpace", "localVirtualNetworkAddressSpace", "remoteAddressSpace",
-        "remoteVirtualNetworkAddressSpace", "remoteBgpCommunities", "remoteVirtualNetworkEncryption", "peeringState",
-        "peeringSyncLevel", "provisioningState", "doNotVerifyRemoteGateways", "resourceGuid", "peerCompleteVnets",
-        "enableOnlyIPv6Peering", "localSubnetNames", "remoteSubnetNames",
-    )
-)  # fmt: skip
-_COMPUTED = frozenset({"resourceGuid", "provisioningState", "flowLogs", "defaultPublicNatGateway"})
-VIRTUAL_NETWORK = {
-    "addressSpace": {"addressPrefixes": [str], "ipamPoolPrefixAllocations": None},
-    "dhcpOptions": {"dnsServers": None}, "subnets": child_shape(SUBNET), "virtualNetworkPeerings": child_shape(PEERING),
-    "flowTimeoutInMinutes": None, "enableDdosProtection": None, "enableVmProtection": None, "ipAllocations": None,
-    "ddosProtectionPlan": REFERENCE, "bgpCommunities": None, "encryption": {"enabled": None, "enforcement": None},
-    "privateEndpointVNetPolicies": None, "summarizedGatewayPrefixes": None, **dict.fromkeys(_COMPUTED),
-}  # fmt: skip
+_USERS = ("ipConfigurations", "privateEndpoints", "serviceAssociationLinks", "resourceNavigationLinks")
+_TAKEN = dict.fromkeys(_USERS, ("InUseSubnetCannotBeDeleted", "Subnet {name} is in use by {by} and cannot be deleted."))
+SUBNET, _SUBNET_COMPUTED = described("SubnetPropertiesFormat")
+VIRTUAL_NETWORK, _COMPUTED = described("VirtualNetworkPropertiesFormat")
+_POLICIES = ("Enabled", "Disabled", "NetworkSecurityGroupEnabled", "RouteTableEnabled")
+_JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
-    del context
+    refuse_if_busy(context, _parts(previous))
     spaces = [
         network(text, "InvalidAddressPrefixFormat") for text in require(document, "addressSpace", "addressPrefixes")
     ]
@@ -72,53 +41,107 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     before = children_by_name(previous, "subnets")
     subnets = complete_children(document, "subnets", _SUBNET_TYPE)
     for subnet in subnets:
-        _prepare_subnet(subnet, before.pop(str(subnet["name"]).lower(), None))
+        _prepare_subnet(context, document, subnet, before.pop(str(subnet["name"]).lower(), None))
     for removed in before.values():
         refuse_if_used(SUBNET_KIND, removed)
     _check_ranges(document, subnets, spaces)
     properties.setdefault("virtualNetworkPeerings", list(children_by_name(previous, "virtualNetworkPeerings").values()))
-    for peering in complete_children(document, "virtualNetworkPeerings", _PEERING_TYPE):
-        peering["properties"].setdefault("peeringState", "Initiated")
-        peering["properties"].setdefault("peeringSyncLevel", "RemoteNotInSync")
+    made = complete_children(document, "virtualNetworkPeerings", peerings.TYPE)
+    peerings.prepare(context, document, made, previous)
+    properties.setdefault("enableDdosProtection", False)
     if previous is None:
-        properties.setdefault("enableDdosProtection", False)
         properties.setdefault("privateEndpointVNetPolicies", "Disabled")
     finish(document, previous)
 
 
-def _prepare_subnet(subnet: Document, previous: Document | None) -> None:
+def _parts(holder: Document | None) -> list[str]:
+    """Return the ids on which a change of a virtual network waits: its own, and those of what is in it."""
+    if holder is None:
+        return []
+    named = ("subnets", "virtualNetworkPeerings")
+    children = [child for name in named for child in children_by_name(holder, name).values()]
+    return [str(holder["id"]), *(str(child.get("id", "")) for child in children)]
+
+
+def _prepare_subnet(context: Context, holder: Document, subnet: Document, previous: Document | None) -> None:
     known = (previous or {}).get("properties") or {}
     wanted = {name: value for name, value in subnet["properties"].items() if name not in _SUBNET_COMPUTED}
     kept = {name: value for name, value in known.items() if name in _SUBNET_COMPUTED}
-    properties = {**wanted, **kept, "provisioningState": "Succeeded"}
-    if previous is None:
-        properties.setdefault("delegations", [])
-        properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
-        properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
-    for delegation in properties.get("delegations") or []:
-        delegation["id"] = f"{subnet['id']}/delegations/{delegation.get('name', '')}"
-        delegation.pop("etag", None)
-        delegation["type"] = f"{_SUBNET_TYPE}/delegations"
-        values = delegation["properties"] = {**(delegation.get("properties") or {}), "provisioningState": "Succeeded"}
-        if previous is None:
-            values["actions"] = ["Microsoft.Network/virtualNetworks/subnets/join/action"]
-    for endpoint in properties.get("serviceEndpoints") or []:
+    properties = subnet["properties"] = {**wanted, **kept, "provisioningState": "Succeeded"}
+    properties.setdefault("serviceEndpoints", [])
+    properties.setdefault("delegations", [])
+    properties.setdefault("privateEndpointNetworkPolicies", "Disabled")
+    properties.setdefault("privateLinkServiceNetworkPolicies", "Enabled")
+    one_of(subnet, "privateEndpointNetworkPolicies", _POLICIES)
+    one_of(subnet, "privateLinkServiceNetworkPolicies", ("Enabled", "Disabled"))
+    for name in ("networkSecurityGroup", "routeTable", "natGateway"):
+        if reference(properties.get(name)):
+            properties[name] = {"id": reference(properties[name])}
+            member(context, holder, properties[name]["id"])
+    if reference(properties.get("routeTable")) and str(subnet["name"]).lower() == "azurebastionsubnet":
+        raise ArmError(
+            400,
+            "RouteTableCannotBeAttachedForAzureBastionSubnet",
+            f"Route table {properties['routeTable']['id']} cannot be attached to subnet {subnet['id']}, which is for "
+            "Azure Bastion.",
+        )
+    for delegation in properties["delegations"]:
+        _complete_delegation(subnet, delegation, new=previous is None)
+    for endpoint in properties["serviceEndpoints"]:
         endpoint.setdefault("locations", ["*"])
         endpoint["provisioningState"] = "Succeeded"
-    subnet["properties"] = properties
+    if previous is not None:
+        _refuse_changed_use(context, subnet, previous)
 
 
-def prefixes(subnet: Document) -> list[Network]:
-    """Return the address ranges of a subnet.
+def _complete_delegation(subnet: Document, delegation: Document, *, new: bool) -> None:
+    delegation["id"] = f"{subnet['id']}/delegations/{delegation.get('name', '')}"
+    delegation.pop("etag", None)
+    delegation["type"] = f"{_SUBNET_TYPE}/delegations"
+    values = delegation.get("properties") or {}
+    if "/" not in str(values.get("serviceName", "")):
+        raise ArmError(
+            400,
+            "InvalidServiceNameOnDelegation",
+            f"The service name {values.get('serviceName', '')} specified on delegation {delegation['id']} is not "
+            "valid.",
+        )
+    joined = {"actions": [_JOIN]} if new else {}
+    delegation["properties"] = {**joined, **values, "provisioningState": "Succeeded"}
 
-    Raises:
-        ArmError: it has none, or one that is no CIDR.
-    """
-    properties: dict[str, Any] = subnet.get("properties") or {}
-    texts = properties.get("addressPrefixes") or [properties.get("addressPrefix")]
-    if texts == [None]:
-        raise ArmError(400, "InvalidRequestFormat", f"Subnet {subnet.get('name')} has no address prefix.")
-    return [network(text, "InvalidAddressPrefixFormat") for text in texts]
+
+def _refuse_changed_use(context: Context, subnet: Document, previous: Document) -> None:
+    before, after = delegated_to(previous), delegated_to(subnet)
+    users = [item for slot in _USERS for item in (previous.get("properties") or {}).get(slot) or []]
+    if users and {name.lower() for name in before} != {name.lower() for name in after}:
+        raise ArmError(
+            400,
+            "SubnetDelegationsCannotChangeWhenSubnetUsedByResource",
+            f"Delegations of subnet {subnet['id']} cannot be changed from [{', '.join(before)}] to "
+            f"[{', '.join(after)}] because it is being used by the resource {users[0].get('id', '')}.",
+        )
+    kept = prefixes(subnet)
+    for prefix in prefixes(previous):
+        if prefix in kept:
+            continue
+        used = [
+            by
+            for address, by in taken(context.state, str(subnet["id"])).items()
+            if network(address, "InvalidAddressPrefixFormat")[0] in prefix
+        ]
+        if used:
+            raise ArmError(
+                400,
+                "InUsePrefixCannotBeDeleted",
+                f"IpPrefix {prefix} on Subnet {subnet['name']} has active allocations and cannot be deleted: "
+                f"{', '.join(used)}.",
+            )
+
+
+def delegated_to(subnet: Document) -> list[str]:
+    """Return the services that a subnet is delegated to."""
+    delegations = (subnet.get("properties") or {}).get("delegations") or []
+    return [str((delegation.get("properties") or {}).get("serviceName", "")) for delegation in delegations]
 
 
 def _check_ranges(document: Document, subnets: list[Document], spaces: list[Network]) -> None:
@@ -131,8 +154,8 @@ def _check_ranges(document: Document, subnets: list[Document], spaces: list[Netw
                     "NetcfgInvalidSubnet",
                     f"Subnet '{subnet['name']}' is not valid in virtual network '{document['name']}'.",
                 )
-            for other, taken in seen:
-                if prefix.overlaps(taken):
+            for other, range_ in seen:
+                if prefix.overlaps(range_):
                     raise ArmError(
                         400,
                         "NetcfgSubnetRangesOverlap",
@@ -155,26 +178,39 @@ def _links(document: Document) -> frozenset[Link]:
     return frozenset(found)
 
 
+def _applied(context: Context, document: Document, previous: Document | None) -> None:
+    peerings.settle(context, document, previous)
+    if previous is None:
+        flow_logs.watch_region(context, document)
+
+
 def _removable(context: Context, document: Document) -> None:
-    del context
+    refuse_if_busy(context, _parts(document))
     for subnet in document["properties"].get("subnets") or []:
         refuse_if_used(SUBNET_KIND, subnet)
 
 
+def _part_removable(context: Context, part: Document) -> None:
+    holder = context.state.get(str(part["id"]).rsplit("/", 2)[0])
+    refuse_if_busy(context, _parts(holder))
+
+
+def _removed(context: Context, document: Document) -> None:
+    peerings.abandon(context, document)
+    private_dns.unlink(context, str(document["id"]))
+    flow_logs.forget(context, str(document["id"]))
+
+
 SUBNET_KIND = Kind(
     _SUBNET_TYPE, SUBNET, computed=_SUBNET_COMPUTED, inline="subnets", tracked=False,
-    create="async", update="async", delete="async", etag=True, in_use=_TAKEN,
+    create="async", update="async", delete="async", seconds=10, etag=True, removable=_part_removable, in_use=_TAKEN,
 )  # fmt: skip
 KINDS = (
     Kind(
         "Microsoft.Network/virtualNetworks", VIRTUAL_NETWORK, computed=_COMPUTED, patch="tags",
-        create="async", update="async", delete="async", etag=True,
-        prepare=_prepare, removable=_removable, links=_links,
+        create="async", update="async", delete="async", seconds=20, etag=True,
+        prepare=_prepare, applied=_applied, removable=_removable, removed=_removed, links=_links,
     ),
     SUBNET_KIND,
-    Kind(
-        _PEERING_TYPE, PEERING,
-        computed=frozenset({"provisioningState", "resourceGuid", "remoteVirtualNetworkEncryption"}),
-        inline="virtualNetworkPeerings", tracked=False, create="async", update="async", delete="async", etag=True,
-    ),
+    replace(peerings.KIND, removable=_part_removable),
 )  # fmt: skip

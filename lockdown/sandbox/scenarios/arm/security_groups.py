@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lockdown.sandbox.providers.security_groups import DEFAULT_RULES
 from lockdown.sandbox.scenarios.arm.envelope import Group, part, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
@@ -47,12 +48,7 @@ def security_rule(
     }
 
 
-_NETWORK = "VirtualNetwork"
-_DEFAULTS = (
-    security_rule("AllowVnetInBound", 65000, "Inbound", "Allow", source=_NETWORK, destination=_NETWORK),
-    security_rule("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", source="AzureLoadBalancer"),
-    security_rule("DenyAllInBound", 65500, "Inbound", "Deny"),
-    security_rule("AllowVnetOutBound", 65000, "Outbound", "Allow", source=_NETWORK, destination=_NETWORK),
-    security_rule("AllowInternetOutBound", 65001, "Outbound", "Allow", destination="Internet"),
-    security_rule("DenyAllOutBound", 65500, "Outbound", "Deny"),
+_DEFAULTS = tuple(
+    security_rule(name, priority, direction, access, source=source, destination=destination)
+    for name, direction, access, priority, source, destination in DEFAULT_RULES
 )
