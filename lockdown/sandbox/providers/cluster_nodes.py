@@ -10,6 +10,7 @@ from uuid import uuid4
 from lockdown.sandbox.kind import Context, Kind, Link
 from lockdown.sandbox.links import relink
 from lockdown.sandbox.providers import network_interfaces
+from lockdown.sandbox.providers.addresses import free_address
 from lockdown.sandbox.providers.names import link
 from lockdown.sandbox.scenarios.arm.compute import instance, interface_of, scale_set
 from lockdown.sandbox.scenarios.arm.edge import load_balancer, public_frontend
@@ -190,7 +191,7 @@ def _api(context: Context, document: Document, group: Group) -> None:
     fqdn = str(properties["privateFQDN"])
     record, _, domain = fqdn.partition(".")
     subnet = str(properties["agentPoolProfiles"][0]["vnetSubnetID"])
-    member = Member("management", fqdn, network_interfaces.free_address(context.state, subnet), domain, record)
+    member = Member("management", fqdn, free_address(context.state, subnet), domain, record)
     endpoint = Endpoint(group, "kube-apiserver", str(document["id"]), "management", subnet, (member,))
     made, interface = private_endpoint(endpoint, names_managed=False), endpoint_interface(endpoint)
     for part in (made, interface):

@@ -107,9 +107,9 @@ def _monitored(state: State, scope: Document, group: str, suffixes: Mapping[str,
     for name in _MONITOR:
         yield Member(group, name, (f"{name}.{suffixes['monitor']}",))
     for workspace in _workspaces(state, scope):
-        yield Member(group, f"oms_{workspace}", (f"{workspace}.oms.{suffixes['insights']}",))
-        yield Member(group, f"ods_{workspace}", (f"{workspace}.ods.{suffixes['insights']}",))
-        yield Member(group, f"agentsvc_{workspace}", (f"{workspace}.{suffixes['agents']}",))
+        yield Member(group, "oms", (f"{workspace}.oms.{suffixes['insights']}",))
+        yield Member(group, "ods", (f"{workspace}.ods.{suffixes['insights']}",))
+        yield Member(group, "agentsvc", (f"{workspace}.{suffixes['agents']}",))
     yield Member(group, "scadvisorcontentpl", (f"scadvisorcontentpl.blob.{suffixes['storage']}",))
 
 
