@@ -9,14 +9,17 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from lockdown import yamlfile
 from lockdown.errors import UsageError
-from lockdown.model import Boundary, Scope, Waiver
+from lockdown.model import Boundary, Scope, TemporaryAccess, Waiver
 
 LONGEST_WAIVER = timedelta(days=180)
 """A waiver must be thought about again after that."""
+
+LONGEST_ACCESS = timedelta(days=31)
+"""What is open for longer is not temporary."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MANAGEMENT_GROUP = re.compile(r"[A-Za-z0-9_().-]{1,90}")
@@ -33,6 +36,7 @@ class Config:
         tsa: URL of the time-stamping authority that dates signatures.
         store: where evidence and its history are kept, as a URL; None keeps neither.
         retention_days: how long a new store says that they are to be kept; None is the default.
+        temporary: what is announced to be open for a time.
     """
 
     scope: Scope = field(default_factory=Scope)
@@ -42,6 +46,7 @@ class Config:
     tsa: str | None = None
     store: str | None = None
     retention_days: int | None = None
+    temporary: tuple[TemporaryAccess, ...] = ()
 
 
 def load(path: Path, today: date | None = None) -> Config:
@@ -72,6 +77,10 @@ def load(path: Path, today: date | None = None) -> Config:
         written.signing.tsa,
         written.evidence.store,
         written.evidence.retentionDays,
+        tuple(
+            TemporaryAccess(each.resource, each.policy, each.begins, each.until, each.reason, each.owner)
+            for each in written.temporaryAccess
+        ),
     )
 
 
@@ -170,6 +179,21 @@ class _Waiver(_Strict):
     expires: date
 
 
+class _TemporaryAccess(_Strict):
+    resource: Annotated[str, AfterValidator(resource_id)]
+    policy: Filled | None = None
+    begins: Annotated[AwareDatetime, Field(alias="from")]
+    until: AwareDatetime
+    reason: Filled
+    owner: Filled
+
+    @model_validator(mode="after")
+    def _a_short_time(self) -> Self:
+        if not self.begins < self.until <= self.begins + LONGEST_ACCESS:
+            raise ValueError(f"until must be later than from, by at most {LONGEST_ACCESS.days} days")
+        return self
+
+
 class _Signing(_Strict):
     key: str | None = None
     tsa: str | None = None
@@ -184,5 +208,6 @@ class _File(_Strict):
     scope: _Scope = _Scope()
     boundary: _Boundary = _Boundary()
     waivers: list[_Waiver] = []
+    temporaryAccess: list[_TemporaryAccess] = []  # noqa: N815
     signing: _Signing = _Signing()
     evidence: _Evidence = _Evidence()

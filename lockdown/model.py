@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -124,6 +124,26 @@ class Waiver:
     reason: str
     owner: str
     expires: date
+
+
+@dataclass(frozen=True)
+class TemporaryAccess:
+    """Something that is announced to be open for a time: a port, a jumpbox, public access for maintenance.
+
+    Attributes:
+        resource: its id, lower-case.
+        policy: the id of the policy that fails on the resource while it is open; None: it is open while the resource
+            exists.
+        begins: when it may be open at the earliest.
+        ends: when it must be closed.
+    """
+
+    resource: str
+    policy: str | None
+    begins: datetime
+    ends: datetime
+    reason: str
+    owner: str
 
 
 @dataclass(frozen=True)

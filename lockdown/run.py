@@ -16,12 +16,15 @@ from uuid import uuid4
 from lockdown import __version__, drift, record, topology
 from lockdown.ahead import Ahead
 from lockdown.audit import Evaluation, engine_for, evaluate, within
+from lockdown.drift import temporary
+from lockdown.drift.accepted import NOTHING, Acceptances, apply
 from lockdown.errors import UsageError
 from lockdown.evidence import earlier, keys, opening, seal, timestamp
 from lockdown.history import records as history
 from lockdown.history import session
+from lockdown.history.baseline import acceptances
 from lockdown.history.store import open_store
-from lockdown.model import Boundary, Cloud, Policy, Scope, Source, Unread, Waiver
+from lockdown.model import Boundary, Cloud, Policy, Scope, Source, TemporaryAccess, Unread, Waiver
 from lockdown.policy import frameworks, questions
 from lockdown.policy import load as policy_load
 from lockdown.policy.lint import RESOURCE_GRAPH, SNAPSHOT, misread
@@ -69,6 +72,7 @@ class Wanted:
         trust: the file of a trust root that must vouch for ``baseline`` and ``snapshot``; without one it is told that
             none does.
         trust_fingerprint: what that trust root must have.
+        temporary: what is announced to be open for a time; it is told apart from other drift.
         store: URL of the evidence store, whose history records the run; None records it nowhere.
         retention_days: how long a store that the run is the first in says that its evidence is to be kept.
         engine: ``snapshot``, or ``resource-graph``: Azure judges by those policies that it can run. Not with
@@ -90,6 +94,7 @@ class Wanted:
     baseline: Path | None = None
     trust: Path | None = None
     trust_fingerprint: str | None = None
+    temporary: tuple[TemporaryAccess, ...] = ()
     store: str | None = None
     retention_days: int = history.RETENTION_DAYS
     engine: str = SNAPSHOT
@@ -111,11 +116,17 @@ class _Seen:
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run on disk, and its drift where a baseline was given."""
+    """A finished run on disk, and its drift where a baseline was given.
+
+    Attributes:
+        drift: everything that differs from the baseline.
+        document: results/drift.json, in which what was accepted and what is temporary stand apart.
+    """
 
     directory: Path
     record: record.Record
     drift: drift.Drift | None = None
+    document: Mapping[str, Any] | None = None
 
 
 def audit(wanted: Wanted, watch: Watch) -> Finished:
@@ -142,36 +153,41 @@ class _StandsOn:
     Attributes:
         snapshot: what to audit instead of Azure: a run directory, a file or a folder; None is Azure.
         baseline: what to compare with.
+        payload: SHA-256 of the run statement of the baseline, if it is signed.
+        accepted: what is accepted of the drift from it.
         doubts: what was not proven of them, in sentences for a person.
     """
 
     snapshot: Path | None
     baseline: drift.Side | None
+    payload: str | None
+    accepted: Acceptances
     doubts: tuple[str, ...]
 
 
 def _earlier(wanted: Wanted, stack: ExitStack, watch: Watch) -> _StandsOn:
     doubts: list[str] = []
 
-    def verified(path: Path, what: str) -> Path:
+    def verified(path: Path, what: str) -> earlier.Earlier:
         watch.stage(f"Verifying the {what}")
         found = stack.enter_context(earlier.earlier(path, what, wanted.trust, wanted.trust_fingerprint))
         watch.stage(found.doubts or found.told)
         if found.doubts:
             doubts.append(found.doubts)
-        return found.directory
+        return found
 
-    snapshot, baseline = wanted.snapshot, None
+    snapshot, baseline, payload, accepted = wanted.snapshot, None, None, NOTHING
     if snapshot is not None and ((snapshot / "inputs/scope.json").is_file() or opening.is_bundle(snapshot)):
-        snapshot = verified(snapshot, "snapshot")
+        snapshot = verified(snapshot, "snapshot").directory
     elif wanted.trust is not None and wanted.baseline is None:
         raise UsageError(
             "Nothing here can be verified: --trust is about a run that is a baseline or a snapshot.",
             "Leave it out, or name a run or a bundle.",
         )
     if wanted.baseline is not None:
-        baseline = drift.read_side(verified(wanted.baseline, "baseline"))
-    return _StandsOn(snapshot, baseline, tuple(doubts))
+        approved = verified(wanted.baseline, "baseline")
+        baseline, payload, accepted = drift.read_side(approved.directory), approved.payload, acceptances(approved)
+    return _StandsOn(snapshot, baseline, payload, accepted, tuple(doubts))
 
 
 def _made(
@@ -182,7 +198,6 @@ def _made(
     stamper: timestamp.Stamper | None,
     stands_on: _StandsOn,
 ) -> Finished:
-    baseline = stands_on.baseline
     started, run_id = _now(), str(uuid4())
     entry = _entry(wanted, signer, run_id)
     out = wanted.out or RUNS / f"{started:%Y%m%dT%H%M%SZ}-{_label(wanted)}"
@@ -196,7 +211,7 @@ def _made(
         _write_inputs(work, wanted, snapshot, policies)
         watch.stage(f"Judging {len(policies.policies)} policies")
         evaluated = seen.at or _now()
-        changed = None
+        changed, document = None, None
         (work / "results").mkdir()
         with engine_for(snapshot, work, translations, answers) as engine:
             found = evaluate(policies.policies, snapshot, wanted.boundary, wanted.waivers, evaluated, engine, answers)
@@ -206,16 +221,19 @@ def _made(
                 canonical(topology.to_json(topology.read(engine, evaluated))) + b"\n"
             )
         made = record.read(work / "results/results.json")
-        if baseline is not None:
+        if stands_on.baseline is not None:
             watch.stage("Comparing with the baseline")
+            current = drift.read_side(work)
             changed = drift.compare(
-                baseline,
-                drift.read_side(work),
+                stands_on.baseline,
+                current,
                 _changes(snapshot),
                 changes_unreadable=_unreadable(snapshot),
                 warnings=stands_on.doubts,
             )
-            (work / "results/drift.json").write_bytes(canonical(drift.to_json(changed)) + b"\n")
+            document = apply(drift.to_json(changed), stands_on.accepted, stands_on.payload)
+            document = temporary.apply(document, wanted.temporary, stands_on.baseline, current, evaluated)
+            (work / "results/drift.json").write_bytes(canonical(document) + b"\n")
         watch.stage("Writing the report")
         for name, why in formats.write(made, work / "results", wanted.formats).items():
             watch.stage(f"No {name} was written: {why}")
@@ -232,7 +250,7 @@ def _made(
         if entry is not None:
             watch.stage("Storing the evidence")
             entry.finish(work, made)
-    return Finished(out, record.read(out / "results/results.json"), changed)
+    return Finished(out, record.read(out / "results/results.json"), changed, document)
 
 
 def _stamper(wanted: Wanted) -> timestamp.Stamper | None:
@@ -370,6 +388,9 @@ def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: Poli
     (work / "inputs/boundary.json").write_bytes(canonical(asdict(wanted.boundary)) + b"\n")
     waivers = [{**asdict(w), "expires": w.expires.isoformat()} for w in wanted.waivers]
     (work / "inputs/waivers.json").write_bytes(canonical(waivers) + b"\n")
+    if wanted.temporary:
+        announced = [{**asdict(t), "begins": _text(t.begins), "ends": _text(t.ends)} for t in wanted.temporary]
+        (work / "inputs/temporary.json").write_bytes(canonical(announced) + b"\n")
     for name, data in policies.files.items():
         path = work / "policies" / name
         path.parent.mkdir(parents=True, exist_ok=True)

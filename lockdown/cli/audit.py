@@ -76,6 +76,7 @@ def wanted(
         baseline=baseline,
         trust=trust,
         trust_fingerprint=trust_fingerprint,
+        temporary=found.temporary if baseline is not None else (),
         store=found.store,
         retention_days=found.retention_days or RETENTION_DAYS,
         engine=engine,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lockdown.cli import options
+from lockdown.cli import options, visible
 from lockdown.cli.audit import answer, exit_code, perform, summarise, wanted
 from lockdown.errors import Exit
+
+_OF_ACCEPTANCE = frozenset({"trust", "trust_fingerprint", "config_file", "cloud", "authority", "out", "key", "tsa"})
 
 
 @click.command()
@@ -20,26 +23,109 @@ from lockdown.errors import Exit
     metavar="RUN",
     help="The run that was approved, a directory or a bundle; verified before it is used.",
 )
+@click.option(
+    "--accept",
+    "accepted",
+    multiple=True,
+    metavar="ID",
+    help="Make no run, but a new baseline in which this item of the drift of --run is accepted; may be given again. "
+    "Or: all.",
+)
+@click.option("--run", "found", type=click.Path(path_type=Path, exists=True), help="With --accept: whose drift it is.")
+@click.option("--reason", metavar="TEXT", help="With --accept: why. It is signed, and stands in the history.")
 @options.scope
-def command(baseline: Path, as_json: bool, quiet: bool, fail_on: str | None, **chosen: Any) -> int:  # noqa: ANN401
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    baseline: Path,
+    accepted: tuple[str, ...],
+    found: Path | None,
+    reason: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    fail_on: str | None,
+    **chosen: Any,  # noqa: ANN401
+) -> int:
     """Say what changed since an approved run, who did it and when.
 
     Makes a new run with the comparison in results/drift.json. Exits 0 if nothing changed, 8 if something did, 5 if
-    something could not be read; unchanged failures count only with --fail-on.
+    something could not be read; unchanged failures count only with --fail-on. What was accepted, and temporary access
+    that is kept, does not count.
     """
+    if accepted or found is not None or reason is not None:
+        if not accepted or found is None or reason is None or not reason.strip():
+            raise click.UsageError("To accept drift, give --accept, --run and --reason.")
+        _refuse_others(ctx, chosen)
+        return _accept(baseline, found, accepted, reason, as_json=as_json, quiet=quiet, **chosen)
     finished = perform(wanted(**chosen, baseline=baseline), quiet=quiet)
+    document = finished.document or {}
     if not quiet:
-        from lockdown.drift import to_json
         from lockdown.report import drift_text
 
-        assert finished.drift is not None  # noqa: S101 - a baseline was given
         summarise(finished.record)
-        for line in drift_text.render(to_json(finished.drift)):
+        for line in drift_text.render(document):
             click.echo(line, err=True)
     answer(finished, as_json=as_json)
     judged = exit_code(finished.record, fail_on)
-    if judged is Exit.INCOMPLETE or (finished.drift is not None and not finished.drift.complete):
+    if judged is Exit.INCOMPLETE or not document["complete"]:
         return Exit.INCOMPLETE
-    if finished.drift is not None and not finished.drift.is_empty:
+    if not document["empty"]:
         return Exit.DRIFT
     return judged if fail_on else Exit.OK
+
+
+def _refuse_others(ctx: click.Context, chosen: dict[str, Any]) -> None:
+    """Refuse options that are about making a run, where none is made."""
+    for name in chosen.keys() - _OF_ACCEPTANCE:
+        source = ctx.get_parameter_source(name)
+        if source is click.core.ParameterSource.COMMANDLINE:
+            option = next(param for param in ctx.command.params if param.name == name)
+            raise click.UsageError(f"{option.opts[0]} is about a run, and --accept makes none.")
+
+
+def _accept(
+    baseline: Path,
+    found: Path,
+    accepted: tuple[str, ...],
+    reason: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,  # noqa: ANN401
+) -> int:
+    from lockdown.history import baseline as baselines
+    from lockdown.workplace import workplace
+
+    configured = options.configuration(chosen["config_file"])
+    key, tsa, out = chosen["key"] or configured.key, chosen["tsa"] or configured.tsa, chosen["out"]
+    if key is None:
+        raise click.UsageError("An acceptance is signed: give --key, or signing.key in lockdown.yaml.")
+    if out is None:
+        raise click.UsageError("Name the baseline to make with --out.")
+    where = baselines.Where(configured.store, configured.retention_days, chosen["cloud"], chosen["authority"])
+    with workplace(out) as work:
+        made = baselines.make(
+            baselines.Asked(baseline, found, accepted, reason, chosen["trust"], chosen["trust_fingerprint"]),
+            work,
+            key,
+            tsa,
+            where,
+        )
+    if not quiet:
+        for line in _told(made):
+            click.echo(visible(line).replace("\n", "\\n"), err=True)
+    if as_json:
+        click.echo(json.dumps({"directory": str(out), "acceptance": made.plain(), "sha256": made.digest}))
+    else:
+        click.echo(str(out))
+    return Exit.OK
+
+
+def _told(made: Any) -> list[str]:  # noqa: ANN401 - imported when it is needed
+    lines = [f"accepted   {item.id}  {item.what}" for item in made.acceptance.accepted]
+    lines += [f"withdrawn  {item_id}" for item_id in made.acceptance.withdrawn]
+    lines += [doubt for doubt in made.doubts if doubt]
+    which = "the run itself is the new baseline" if made.replaced else "the rest of its drift still counts"
+    return [*lines, f"Acceptance {made.acceptance.sequence}, {made.digest}: {which}."]

@@ -16,7 +16,7 @@ from lockdown.errors import Exit, UsageError
 if TYPE_CHECKING:
     from lockdown.evidence.ledger import Ledger
     from lockdown.history.chain import Gap, Run
-    from lockdown.history.records import Link
+    from lockdown.history.records import Accepted, Link
     from lockdown.history.store import Store
 
 _CADENCE = re.compile(r"([1-9][0-9]{0,3})([hdw])")
@@ -118,6 +118,7 @@ def _examine(
 
 def _document(url: str, links: list[Link], ledger: Ledger, cadence: timedelta | None, now: datetime) -> dict[str, Any]:
     from lockdown.history import chain
+    from lockdown.history.records import Accepted
 
     runs = chain.runs(links)
     gaps = chain.gaps(runs, cadence, now) if cadence else []
@@ -127,6 +128,18 @@ def _document(url: str, links: list[Link], ledger: Ledger, cadence: timedelta | 
         "checks": [{"name": check.name, "mark": check.mark, "detail": check.detail} for check in ledger.checks],
         "head": {"sequence": links[-1].record.sequence, "sha256": links[-1].digest} if links else None,
         "runs": [_run(run) for run in runs],
+        "accepted": [
+            {
+                "sequence": link.record.sequence,
+                "at": link.record.at,
+                "by": link.envelope.key_id,
+                "acceptance": link.record.acceptance,
+                "runPayload": link.record.run_payload,
+                "reason": link.record.reason,
+            }
+            for link in links
+            if isinstance(link.record, Accepted)
+        ],
         "unfinished": [run.started.sequence for run in runs if run.ended is None],
         "gaps": [_gap(gap) for gap in gaps],
         "controls": [
@@ -165,19 +178,34 @@ def _gap(gap: Gap) -> dict[str, Any]:
 
 def _show(links: list[Link], ledger: Ledger, cadence: timedelta | None, now: datetime, *, everything: bool) -> None:
     from lockdown.history import chain
+    from lockdown.history.records import Accepted
 
     runs = chain.runs(links)
     shown = runs if everything else runs[-2 * _SHOWN :]
     if len(shown) < len(runs):
         click.echo(f"The last {len(shown)} of {len(runs)} runs; --all lists every one.")
-    for run in shown:
-        click.echo(_line(run))
+    accepted = [link.record for link in links if isinstance(link.record, Accepted)]
+    lines = {run.started.sequence: _line(run) for run in shown} | {
+        record.sequence: _accepted(record) for record in accepted if not shown or record.sequence >= _first_of(shown)
+    }
+    for _, line in sorted(lines.items()):
+        click.echo(line)
     for gap in chain.gaps(runs, cadence, now) if cadence else ():
         click.echo(f"MISSING   {gap.missed} due between {gap.after} and {gap.before}, scope {gap.scope.id[:8]}")
     _show_rates(runs, everything=everything)
     click.echo()
     for check in ledger.checks:
         click.echo(visible(f"{check.mark:<8} {check.name:<17} {check.detail}").replace("\n", "\\n"))
+
+
+def _first_of(shown: list[Run]) -> int:
+    """Return the number of the first record of some runs."""
+    return shown[0].started.sequence
+
+
+def _accepted(record: Accepted) -> str:
+    line = f"{record.sequence:>6}  {record.at}  {record.scope.id[:8]}  {'accepted drift':<14} {record.reason}"
+    return visible(line).replace("\n", "\\n")
 
 
 def _line(run: Run) -> str:

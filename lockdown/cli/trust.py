@@ -138,6 +138,7 @@ def init(
 @click.option("--public-key", required=True, type=_FILE, help="The public key to trust, PEM.")
 @_not_before
 @click.option("--not-after", callback=_moment, metavar="TIME", help="When it ends to count.  [default: a year later]")
+@click.option("--accepts", is_flag=True, help="It may accept drift: a person's key, not that of the nightly job.")
 @_root_key
 @_out
 def add_key(
@@ -145,6 +146,8 @@ def add_key(
     public_key: Path,
     not_before: datetime | None,
     not_after: datetime | None,
+    *,
+    accepts: bool,
     root_keys: tuple[str, ...],
     out: Path | None,
 ) -> None:
@@ -152,7 +155,8 @@ def add_key(
     from lockdown.evidence import root_edit
 
     found, signers = _opened(file), _signers(root_keys)
-    added = root_edit.trusted_key(_text(public_key), not_before=not_before or datetime.now(UTC), not_after=not_after)
+    begins = not_before or datetime.now(UTC)
+    added = root_edit.trusted_key(_text(public_key), not_before=begins, not_after=not_after, accepts=accepts)
     _write(out or file, root_edit.with_key(found.root, added), signers, found)
 
 
@@ -268,7 +272,7 @@ def _shown(found: RootFile) -> Iterator[str]:
         state = (
             f"REVOKED at {key.revoked_at}: {key.reason}" if key.revoked_at else f"{key.not_before} to {key.not_after}"
         )
-        yield f"signs runs   {key.keyid}  {state}"
+        yield f"signs runs   {key.keyid}  {state}{', may accept drift' if key.accepts else ''}"
     if root.root is None or found.envelope is None:
         yield "signed by    nobody"
         return

@@ -144,6 +144,7 @@ def command(
             formats=lambda counts: _recounted(run, files, counts),
             replay=(lambda: _again(run, files)) if replay else None,
         )
+        found = _with_acceptances(found, files, root)
         if history is not None:
             found = _with_history(found, history, files, root, trust_state)
     if as_json:
@@ -152,6 +153,32 @@ def command(
         for line in lines(found, quiet=quiet):
             click.echo(line)
     return found.exit_code
+
+
+def _with_acceptances(found: Verification, files: Files, root: Trusted) -> Verification:
+    """Return ``found`` with what was accepted of drift, if the run is a baseline in which something was."""
+    from lockdown.evidence.files import ACCEPTED, BUNDLE, RUN, read
+
+    if found.run is None or ACCEPTED not in frozenset(files.names()):
+        return found
+    from hashlib import sha256
+
+    from lockdown.evidence import dsse
+    from lockdown.evidence.ledger import Ledger
+    from lockdown.history import baseline
+
+    ledger = Ledger(list(found.checks))
+    judge = None if root is None or isinstance(root, UntrustedError) else root
+    run, seal = (dsse.parse(read(files, name), name=name) for name in (RUN, BUNDLE))
+
+    def accepted(files: Files) -> tuple[int, str]:
+        lines = baseline.read_lines(files)
+        baseline.check(lines, sha256(run.payload).hexdigest(), seal.key_id, judge, datetime.now(UTC))
+        last, number = lines[-1].acceptance, f"{len(lines)} acceptance{'' if len(lines) == 1 else 's'}"
+        return len(lines), f"{number} of drift; the last, of {last.at}: {last.reason}"
+
+    ledger.attempt("acceptances", accepted, files)
+    return replace(found, checks=tuple(ledger.checks), exit_code=ledger.exit_code)
 
 
 def _with_history(found: Verification, url: str, files: Files, root: Trusted, state_file: Path | None) -> Verification:

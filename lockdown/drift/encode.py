@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from decimal import Decimal
 from hashlib import sha256
+from typing import Any
 
 from lockdown.drift.items import Attribution, Drift
 from lockdown.strict import canonical
@@ -22,19 +23,22 @@ _NAMES = {
 _ID_LENGTH = 16
 
 
+ITEMS = ("verdicts", "resources", "properties", "waivers", "policies", "reverted")
+"""The lists of what counts as drift."""
+
+
 def to_json(drift: Drift) -> dict[str, object]:
     """Return the drift as plain JSON values, in a stable order and without floating-point numbers.
 
     Numbers with a fraction become their text. Every item has an ``id`` that is the same in every comparison that
     finds the same thing.
     """
-    return {
+    found: dict[str, Any] = {
         "schema": SCHEMA,
         "baseline": _object(drift.baseline),
         "current": _object(drift.current),
         "empty": drift.is_empty,
         "complete": drift.complete,
-        "counts": _counts(drift),
         "verdicts": [_item("verdict", i, "policy", "resource", "part", "before", "after") for i in drift.verdicts],
         "resources": [_item("resource", i, "kind", "table", "resource") for i in drift.resources],
         "properties": [_item("property", i, "table", "resource", "path", "before", "after") for i in drift.properties],
@@ -44,20 +48,19 @@ def to_json(drift: Drift) -> dict[str, object]:
         "notCompared": [_object(i) for i in drift.not_compared],
         "warnings": list(drift.warnings),
     }
+    return {**found, "counts": counts(found)}
 
 
-def _counts(drift: Drift) -> dict[str, int]:
-    ways = Counter(str(item.direction) for item in drift.verdicts)
-    kinds = Counter(item.kind for item in drift.resources)
+def counts(document: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many items of each kind the JSON of a drift holds."""
+    ways = Counter(str(item["direction"]) for item in document["verdicts"])
+    kinds = Counter(str(item["kind"]) for item in document["resources"])
     return {
         **{way: ways[way] for way in ("worse", "better", "changed", "appeared", "vanished")},
         **{kind: kinds[kind] for kind in ("added", "removed")},
-        "properties": len(drift.properties),
-        "waivers": len(drift.waivers),
-        "policies": len(drift.policies),
-        "reverted": len(drift.reverted),
-        "notComparedResources": sum(item.resources for item in drift.not_compared),
-        "notComparedResults": sum(item.results for item in drift.not_compared),
+        **{section: len(document[section]) for section in ("properties", "waivers", "policies", "reverted")},
+        "notComparedResources": sum(item["resources"] for item in document["notCompared"]),
+        "notComparedResults": sum(item["results"] for item in document["notCompared"]),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lockdown.drift import rows
 from lockdown.drift.coverage import Coverage, Gaps
 from lockdown.drift.items import PropertyChange, ResourceChange, worst
-from lockdown.drift.properties import Difference, Steps, differences, names_of, path_text
+from lockdown.drift.properties import Difference, Steps, differences, names_of, path_text, state_of
 from lockdown.drift.rows import Pair
 from lockdown.drift.trail import Trail
 from lockdown.drift.treatments import Treatments
@@ -71,6 +71,7 @@ def _one_sided(pair: Pair, kind: str, around: Surroundings, found: Environment) 
             resource=str(pair.later["id"]),
             type=kind,
             severity=worst(turn.severity for turn in around.turns.get(pair.id, ()) if turn.worse),
+            state=state_of(pair.later, around.treatments.of(kind)) if added else "",
             attribution=around.trail.who_made(pair.id, "Create" if added else "Delete"),
         )
     )

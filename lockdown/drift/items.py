@@ -93,6 +93,7 @@ class ResourceChange:
     Attributes:
         kind: ``added`` or ``removed``.
         type: the ARM type, lower-case.
+        state: of one that was added: a digest of what it is, without what means nothing; empty for one removed.
     """
 
     kind: str
@@ -100,6 +101,7 @@ class ResourceChange:
     resource: str
     type: str
     severity: str
+    state: str
     attribution: Attribution
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import sha256
 
 from lockdown.drift.noise import Names, Treat, Treatment
 
@@ -202,6 +203,11 @@ def _normal(value: object, names: Names, treat: Treat) -> object:
         elements = [_normal(element, names, treat) for element in value]
         return sorted(elements, key=_canonical) if _unordered(value, here) else elements
     return value.lower() if isinstance(value, str) and here.folds_text(value) else value
+
+
+def state_of(row: Mapping[str, object], treat: Treat) -> str:
+    """Return a digest that two rows share exactly if no difference between them means anything."""
+    return sha256(_text(row, (), treat).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def ignored(treat: Treat, names: Names) -> bool:

@@ -102,6 +102,14 @@ def find(database: sqlite3.Connection, side: int, key: str, snapshot: Path) -> t
     return None if row is None else (found[0], row)
 
 
+def present(snapshot: Path, ids: frozenset[str]) -> frozenset[str]:
+    """Return which of some lower-case resource ids a snapshot holds."""
+    found: set[str] = set()
+    for path in _tables(snapshot):
+        found.update(key for _, key, *_ in _entries(CURRENT, path) if key in ids)
+    return frozenset(found)
+
+
 def types(database: sqlite3.Connection, side: int) -> frozenset[tuple[str, str]]:
     """Return each (table, lower-case ARM type) that a run saw."""
     return frozenset(database.execute("SELECT DISTINCT tbl, type FROM rows WHERE side = ?", (side,)))

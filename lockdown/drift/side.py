@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from lockdown import record, yamlfile
+from lockdown.drift import rows
 from lockdown.drift.items import RunReference
 from lockdown.drift.noise import FILE
 from lockdown.errors import UsageError
@@ -105,6 +106,10 @@ class Side:
                 whole = not types or known == frozenset()
                 found[table] = frozenset() if whole else frozenset(types) | (known or frozenset())
         return found
+
+    def holds(self, ids: frozenset[str] | set[str]) -> frozenset[str]:
+        """Return which of some lower-case resource ids are in the snapshot."""
+        return rows.present(self.snapshot, frozenset(ids)) if ids else frozenset()
 
 
 def read_side(directory: Path) -> Side:

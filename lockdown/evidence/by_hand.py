@@ -73,12 +73,58 @@ this file:
 """
 
 
+_ONE_KEY = (
+    """and the signer's public key, obtained from the signer's organisation and never together with this run.
+
+Set KEY to the file of that key, and run the rest from the directory that holds this file:
+
+  export KEY=/path/to/public.pem
+""",
+    """  openssl pkey -pubin -in "$KEY" -outform DER | sha256sum
+""",
+    """    openssl dgst -sha256 -verify "$KEY" -signature "$work/$n.sig" "$work/$n.signed"
+""",
+)
+_TWO_KEYS = (
+    """and two public keys, obtained from the signers' organisation and never together with this run: of who signed the
+run, and of who accepted it as a baseline and sealed it again.
+
+Set RUN_KEY and KEY to the files of those keys, and run the rest from the directory that holds this file:
+
+  export RUN_KEY=/path/to/run-public.pem
+  export KEY=/path/to/public.pem
+""",
+    """  openssl pkey -pubin -in "$RUN_KEY" -outform DER | sha256sum
+  openssl pkey -pubin -in "$KEY" -outform DER | sha256sum
+""",
+    """    case $n in
+      run) openssl dgst -sha256 OF_RUN-verify "$RUN_KEY" -signature "$work/$n.sig" "$work/$n.signed" ;;
+      *) openssl dgst -sha256 -verify "$KEY" -signature "$work/$n.sig" "$work/$n.signed" ;;
+    esac
+""",
+)
 _PSS = "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 "
 
 
-def text(algorithm: Algorithm | None, *, dated: bool) -> str:
-    """Return VERIFY.txt for a run that was signed by a key of ``algorithm`` or by none, with timestamps or without."""
+def text(algorithm: Algorithm | None, *, dated: bool, of_run: Algorithm | None = None) -> str:
+    """Return VERIFY.txt for a run.
+
+    Args:
+        algorithm: of the key that sealed it; None if none did.
+        dated: whether it has timestamps.
+        of_run: of the key that signed the run, where that is another.
+    """
     if algorithm is None:
         return UNSIGNED
-    found = SIGNED if algorithm == "ES256" else SIGNED.replace("openssl dgst -sha256 ", f"openssl dgst -sha256 {_PSS}")
+    found = SIGNED if algorithm == "ES256" else _with_pss(SIGNED)
+    if of_run is not None:
+        for one, two in zip(_ONE_KEY, _TWO_KEYS, strict=True):
+            alike, otherwise = (part if algorithm == "ES256" else _with_pss(part) for part in (one, two))
+            found = found.replace(alike, otherwise)
+        # The line of the run has its own options, whatever those of the seal are.
+        found = found.replace(f"{_PSS}OF_RUN", "OF_RUN").replace("OF_RUN", "" if of_run == "ES256" else _PSS)
     return found + (DATED if dated else CLAIMED)
+
+
+def _with_pss(part: str) -> str:
+    return part.replace("openssl dgst -sha256 ", f"openssl dgst -sha256 {_PSS}")

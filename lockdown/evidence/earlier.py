@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockdown.errors import Exit, LockdownError, StaleError, TamperedError, UntrustedError
-from lockdown.evidence import opening
-from lockdown.evidence.files import SIGNED_FOLDERS, Files
+from lockdown.evidence import dsse, opening
+from lockdown.evidence.files import BUNDLE, RUN, SIGNED_FOLDERS, Files, read
 from lockdown.evidence.verify import Demands, Verification, verify
 
 if TYPE_CHECKING:
+    from lockdown.evidence.trust import TrustRoot
     from lockdown.evidence.verify import Trusted
 
 _REFUSED: dict[Exit, type[LockdownError]] = {
@@ -28,11 +30,19 @@ class Earlier:
 
     Attributes:
         directory: where its results, inputs and policies can be read.
+        files: all of it.
+        payload: SHA-256 of its signed statement, which identifies it; None if it is not signed.
+        sealed_by: id of the key that its bundle envelope names; None likewise.
+        root: the trust root that vouches for it; None if none was given.
         doubts: what was not proven of it, in a sentence for a person; empty if a trusted key signed it.
         told: what was, likewise.
     """
 
     directory: Path
+    files: Files
+    payload: str | None
+    sealed_by: str | None
+    root: TrustRoot | None
     doubts: str
     told: str
 
@@ -61,7 +71,24 @@ def earlier(path: Path, what: str, trust: Path | None = None, fingerprint: str |
         found = verify(files, root, now=datetime.now(UTC), allow_partial=True, demands=Demands(any_age=True))
         _refuse(found, what, path, root)
         with _readable(path, files) as directory:
-            yield Earlier(directory, _doubts(found, what, root), _told(found, what))
+            signed = found.run is not None
+            yield Earlier(
+                directory,
+                files,
+                _payload(files, RUN) if signed else None,
+                _envelope(files, BUNDLE).key_id if signed else None,
+                None if isinstance(root, UntrustedError) else root,
+                _doubts(found, what, root),
+                _told(found, what),
+            )
+
+
+def _envelope(files: Files, name: str) -> dsse.Envelope:
+    return dsse.parse(read(files, name), name=name)
+
+
+def _payload(files: Files, name: str) -> str:
+    return sha256(_envelope(files, name).payload).hexdigest()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ RESULTS, RUN, SUMS, BY_HAND, BUNDLE = (
     "seal/bundle.dsse.json",
 )
 DRIFT = "results/drift.json"
+ACCEPTED = "history/accepted.jsonl"
 RUN_TOKEN, BUNDLE_TOKEN = "run/run.tsr", "seal/bundle.tsr"
 SIGNED_FOLDERS = ("inputs/", "policies/", "results/")
 SEAL_FOLDER = "seal/"

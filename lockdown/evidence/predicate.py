@@ -18,6 +18,8 @@ AUDIT_RUN = "urn:coa-lockdown:predicate:audit-run:v1"
 EVIDENCE_BUNDLE = "urn:coa-lockdown:predicate:evidence-bundle:v1"
 HISTORY_RECORD = "urn:coa-lockdown:predicate:history-record:v1"
 """What ``lockdown.history`` signs: a run started, a run ended."""
+ACCEPTANCE = "urn:coa-lockdown:predicate:drift-acceptance:v1"
+"""What ``lockdown.history`` signs of a new baseline: which drift was accepted, and why."""
 
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

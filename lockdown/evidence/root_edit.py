@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from lockdown.errors import UntrustedError, UsageError
 from lockdown.evidence import algorithms, trust
 from lockdown.evidence.keys import Signer
+from lockdown.evidence.predicate import ACCEPTANCE
 from lockdown.evidence.times import stamp
 from lockdown.evidence.trust import LIFETIME, RootKey, RootKeys, TrustedKey, TrustRoot
 
@@ -28,8 +29,12 @@ def root_keys(signers: Sequence[Signer], threshold: int) -> RootKeys:
         raise UsageError(f"The root keys: {error.errors()[0]['msg']}.", "Check --root-key and --threshold.") from error
 
 
-def trusted_key(pem: str, *, not_before: datetime, not_after: datetime | None = None) -> TrustedKey:
-    """Return the entry for a key that signs runs; it counts for a year unless told otherwise.
+def trusted_key(
+    pem: str, *, not_before: datetime, not_after: datetime | None = None, accepts: bool = False
+) -> TrustedKey:
+    """Return the entry for a key that signs runs, and with ``accepts`` may accept drift.
+
+    It counts for a year unless told otherwise.
 
     Raises:
         UsageError: it is not a public key in PEM form, P-256 or RSA of at least 3072 bits, or it would never count.
@@ -46,6 +51,7 @@ def trusted_key(pem: str, *, not_before: datetime, not_after: datetime | None = 
         pem=algorithms.public_pem(algorithm, pem),
         not_before=stamp(not_before),
         not_after=stamp(not_after or not_before + LIFETIME),
+        accepts=True if accepts else None,
     )
 
 
@@ -76,7 +82,13 @@ def with_key(root: TrustRoot, key: TrustedKey) -> TrustRoot:
     Raises:
         UsageError: it is trusted already, or signs trust roots.
     """
-    return next_version(root, keys=(*root.keys, key))
+    kinds = {"predicate_types": with_acceptance(root.predicate_types)} if key.accepts else {}
+    return next_version(root, keys=(*root.keys, key), **kinds)
+
+
+def with_acceptance(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Return predicate types with that of accepted drift."""
+    return kinds if ACCEPTANCE in kinds else (*kinds, ACCEPTANCE)
 
 
 def without_key(root: TrustRoot, key_id: str, *, at: datetime, reason: str) -> TrustRoot:

@@ -10,6 +10,7 @@ import lockdown
 from lockdown import record
 from lockdown.errors import TamperedError, UsageError
 from lockdown.evidence import by_hand, dsse, keys, predicate, statement, sums
+from lockdown.evidence.algorithms import Algorithm
 from lockdown.evidence.files import (
     BUNDLE,
     BUNDLE_TOKEN,
@@ -32,6 +33,8 @@ from lockdown.evidence.timestamp import Stamper
 _PLACES = (*SIGNED_FOLDERS, "history/", "report/", SEAL_FOLDER)
 _OWN = {RUN, RUN_TOKEN, SUMS, BY_HAND}
 _SEAL = {BUNDLE, BUNDLE_TOKEN}
+_LONGEST_ES256 = 72
+"""Bytes of a signature in DER; one of PS256 has 384 or more."""
 
 
 def sign_run(directory: Path, signer: keys.Signer, stamper: Stamper | None = None) -> bytes:
@@ -78,7 +81,9 @@ def seal(directory: Path, signer: keys.Signer | None, stamper: Stamper | None = 
         raise UsageError(f"The run {directory} {state}; run and seal have one both or neither.")
     if signer is not None:
         keys.refuse_inside(signer, directory)
-    text = by_hand.text(signer.algorithm if signer else None, dated=stamper is not None)
+    text = by_hand.text(
+        signer.algorithm if signer else None, dated=stamper is not None, of_run=_other_algorithm(directory, signer)
+    )
     write_whole(directory / BY_HAND, text.encode())
     found = DirectoryFiles(directory)
     listed = sorted({*names, BY_HAND} - {SUMS})
@@ -116,8 +121,21 @@ def _names(directory: Path) -> frozenset[str]:
 
 
 def _payload_digest(directory: Path) -> str:
+    return sha256(_run_envelope(directory).payload).hexdigest()
+
+
+def _other_algorithm(directory: Path, signer: keys.Signer | None) -> Algorithm | None:
+    """Return the algorithm of the key that signed the run, if it is not the one that seals it."""
+    if signer is None:
+        return None
+    envelope = _run_envelope(directory)
+    if envelope.key_id == signer.key_id:
+        return None
+    return "ES256" if len(envelope.signature) <= _LONGEST_ES256 else "PS256"
+
+
+def _run_envelope(directory: Path) -> dsse.Envelope:
     try:
-        envelope = dsse.parse((directory / RUN).read_bytes(), name=RUN)
+        return dsse.parse((directory / RUN).read_bytes(), name=RUN)
     except TamperedError as error:
         raise UsageError(error.message, "Sign the run again.") from error
-    return sha256(envelope.payload).hexdigest()

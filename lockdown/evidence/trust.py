@@ -16,7 +16,7 @@ from lockdown.errors import TamperedError, UntrustedError
 from lockdown.evidence import algorithms
 from lockdown.evidence.algorithms import Algorithm
 from lockdown.evidence.dsse import Envelope
-from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD, AuditRun
+from lockdown.evidence.predicate import ACCEPTANCE, AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD, AuditRun
 from lockdown.evidence.times import Stamp, stamp
 from lockdown.model import Source
 
@@ -57,6 +57,7 @@ class TrustedKey(_Strict):
     not_after: Stamp
     revoked_at: Stamp | None = None
     reason: str | None = Field(default=None, description="Why it was revoked.")
+    accepts: Literal[True] | None = Field(default=None, description="It may accept drift; no other key may.")
 
     @model_validator(mode="after")
     def _named_by_its_digest(self) -> Self:
@@ -174,6 +175,13 @@ class TrustRoot(_Strict):
         _check_validity(signed, proven or now, proven=proven is not None)
         return signed
 
+    def check_acceptance(self, envelope: Envelope, *, name: str, now: datetime, proven: datetime | None = None) -> None:
+        """Raise UntrustedError unless a key that may accept drift signed an envelope; see ``check_signature``."""
+        self.check_predicate(ACCEPTANCE)
+        key = self.check_signature(envelope, name=name, now=now, proven=proven)
+        if not key.accepts:
+            raise UntrustedError(f"{name} is signed by key {key.keyid}, which may not accept drift.")
+
     def check_predicate(self, kind: str) -> None:
         """Raise UntrustedError unless the keys may make statements of this predicate type."""
         if kind not in self.predicate_types:
@@ -209,7 +217,8 @@ def parse(data: bytes, *, name: str) -> TrustRoot:
 def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
     """Return a first trust root for one key, good for a year.
 
-    A laboratory's allows every source and any host; any other allows ``live`` on Microsoft's clouds only.
+    A laboratory's allows every source and any host, and lets its key accept drift; any other allows ``live`` on
+    Microsoft's clouds only.
 
     Raises:
         ValueError: the key is not a public key in PEM form, P-256 or RSA of at least 3072 bits.
@@ -221,6 +230,7 @@ def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
         pem=public_key_pem,
         not_before=stamp(now),
         not_after=stamp(now + LIFETIME),
+        accepts=True if lab else None,
     )
     return TrustRoot(
         version=1,
@@ -230,7 +240,7 @@ def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
         keys=(key,),
         sources=tuple(Source) if lab else (Source.LIVE,),
         hosts=(ANY_HOST,) if lab else MICROSOFT_HOSTS,
-        predicate_types=(AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD),
+        predicate_types=(AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD, *((ACCEPTANCE,) if lab else ())),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lockdown.errors import IncompleteError, TamperedError
-from lockdown.history.records import Covered, Ended, Link, Started
+from lockdown.history.records import Accepted, Covered, Ended, Link, Started
 from lockdown.model import Outcome
 
 
@@ -79,6 +79,8 @@ def check_pairs(links: Sequence[Link]) -> None:
             if record.run_id in runs:
                 raise TamperedError(f"The run {record.run_id!a} started twice.")
             runs.add(record.run_id)
+            continue
+        if isinstance(record, Accepted):
             continue
         start = by_number.get(record.started)
         if start is None:

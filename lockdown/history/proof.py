@@ -19,7 +19,7 @@ from lockdown.evidence.ledger import Ledger
 from lockdown.evidence.predicate import HISTORY_RECORD
 from lockdown.history import chain, log, records
 from lockdown.history.chain import Run
-from lockdown.history.records import MAX_BYTES, Ended, Link, Origin
+from lockdown.history.records import MAX_BYTES, Accepted, Ended, Link, Origin
 from lockdown.history.session import CHAIN
 from lockdown.history.store import Store
 
@@ -83,12 +83,15 @@ def signatures(links: Sequence[Link], root: TrustRoot, now: datetime) -> None:
     for link in sorted(links, key=lambda link: link.record.sequence, reverse=True):
         name = f"record {link.record.sequence}"
         try:
-            root.check_signature(link.envelope, name=name, now=now)
+            key = root.check_signature(link.envelope, name=name, now=now)
             vouched = True
         except UntrustedError:
             if not vouched:
                 raise
-            root.check_signature(link.envelope, name=name, now=now, proven=datetime.fromisoformat(link.record.at))
+            stated = datetime.fromisoformat(link.record.at)
+            key = root.check_signature(link.envelope, name=name, now=now, proven=stated)
+        if isinstance(link.record, Accepted) and not key.accepts:
+            raise UntrustedError(f"{name} accepts drift, and its key {key.keyid} may not.")
 
 
 def copy(files: Files) -> list[Link]:

@@ -1,4 +1,4 @@
-"""The two records of a run, as they are signed: it started; it ended. docs/history.md explains each field."""
+"""The records of a history, as they are signed: a run started or ended, drift was accepted (docs/history.md)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STORE: Literal["urn:coa-lockdown:history-store:v1"] = "urn:coa-lockdown:history-
 RETENTION_DAYS = 2557
 """Seven years: six are required (45 CFR 164.316(b)(2)(i)), counted from when a policy was last in effect."""
 
-PREVIOUS, RUN = "previous", "run"
+PREVIOUS, RUN, ACCEPTANCE = "previous", "run", "acceptance"
 MAX_BYTES = 4 * 1024 * 1024
 Sequence = Annotated[int, Field(ge=1, le=99_999_999)]
 
@@ -103,8 +103,17 @@ class Ended(_Record):
         return self
 
 
-Record = Started | Ended
-EITHER: TypeAdapter[Record] = TypeAdapter(Annotated[Started | Ended, Field(discriminator="record")])
+class Accepted(_Record):
+    """Somebody accepted drift: a run became the baseline, or stays it with less that counts as drift."""
+
+    record: Literal["accepted"]
+    acceptance: Digest = Field(description="SHA-256 of the payload of the acceptance, in the baseline.")
+    run_payload: Digest = Field(description="SHA-256 of the payload of run/run.dsse.json of the baseline.")
+    reason: str = Field(min_length=1)
+
+
+Record = Started | Ended | Accepted
+ANY: TypeAdapter[Record] = TypeAdapter(Annotated[Started | Ended | Accepted, Field(discriminator="record")])
 
 
 class Origin(_Strict):
@@ -164,7 +173,7 @@ def read(data: bytes, *, name: str) -> Link:
     if stated.predicate_type != HISTORY_RECORD:
         raise TamperedError(f"{name} has the predicate type {stated.predicate_type!a}, not {HISTORY_RECORD}.")
     try:
-        record = EITHER.validate_json(strict.canonical(stated.predicate))
+        record = ANY.validate_json(strict.canonical(stated.predicate))
     except ValidationError as error:
         raise TamperedError(f"{name}: {_first(error)}.") from error
     if stated.subjects != _subjects(record):
@@ -191,8 +200,10 @@ def written(found: Origin) -> bytes:
 
 def _subjects(record: Record) -> Mapping[str, str]:
     subjects = {PREVIOUS: record.previous}
-    if isinstance(record, Ended) and record.run_payload is not None:
+    if not isinstance(record, Started) and record.run_payload is not None:
         subjects[RUN] = record.run_payload
+    if isinstance(record, Accepted):
+        subjects[ACCEPTANCE] = record.acceptance
     return subjects
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -31,8 +32,20 @@ _COUNTED = (
     ("waivers", "waiver changed", "waivers changed"),
     ("policies", "policy changed", "policies changed"),
     ("reverted", "change taken back", "changes taken back"),
+    ("lapsed", "acceptance lapsed", "acceptances lapsed"),
 )
 _WHOLE = {"createdAndDeleted": "created and deleted again", "deletedAndCreated": "deleted and created again"}
+
+_BROKEN = (("late", "late"), ("tooSoon", "open too soon"))
+_STATES = {
+    "open": "OPEN until {until}",
+    "late": "LATE, it should have been closed by {until}",
+    "tooSoon": "OPEN TOO SOON, it was announced from {from}",
+    "closedEarly": "closed early, it was announced until {until}",
+    "closed": "closed, as announced",
+    "notOpen": "not open yet, announced until {until}",
+    "unknown": "UNKNOWN whether it is open, announced until {until}",
+}
 
 Item = Mapping[str, Any]
 
@@ -48,7 +61,7 @@ def render(document: Item, *, limit: int = LIMIT) -> tuple[str, ...]:
 
 def _lines(document: Item, limit: int) -> Iterator[str]:
     yield f"Compared with the baseline of {_text(document['baseline']['evaluatedAt'])}."
-    yield from _summary(document["counts"])
+    yield from _summary(document)
     groups = _groups(document)
     for resource, items in groups[:limit]:
         yield ""
@@ -57,14 +70,20 @@ def _lines(document: Item, limit: int) -> Iterator[str]:
         yield ""
         yield f"{words.number(len(groups) - limit, 'more resource')} drifted; results/drift.json has everything."
     yield from _policies(document["policies"])
+    yield from _temporary(document.get("temporary", ()))
+    yield from _lapsed(document.get("lapsed", ()))
+    yield from _accepted(document.get("accepted", ()))
     yield from _not_compared(document["notCompared"])
     for warning in document["warnings"]:
         yield ""
         yield from _wrapped(_text(warning), "Warning: ", "  ")
 
 
-def _summary(counts: Mapping[str, int]) -> Iterator[str]:
-    found = [words.number(counts[key], one, many) for key, one, many in _COUNTED if counts[key]]
+def _summary(document: Item) -> Iterator[str]:
+    counts = document["counts"]
+    found = [words.number(counts[key], one, many) for key, one, many in _COUNTED if counts.get(key)]
+    states = Counter(item["state"] for item in document.get("temporary", ()))
+    found += [f"{states[state]} temporary access {told}" for state, told in _BROKEN if states[state]]
     yield from _wrapped(f"{', '.join(found)}." if found else "No drift.", "", "  ")
 
 
@@ -164,6 +183,32 @@ def _policies(policies: list[Item]) -> Iterator[str]:
         yield "Policies"
     for item in policies:
         yield f"  {_text(item['policy'])}: {item['kind']}"
+
+
+def _temporary(items: Sequence[Item]) -> Iterator[str]:
+    if items:
+        yield ""
+        yield "Temporary access"
+    for item in sorted(items, key=_rank):
+        where = _text(item["resource"]) + (f", {_text(item['policy'])}" if item["policy"] else "")
+        told = f"{_STATES[item['state']].format(**{**item, 'until': _text(item['until'])})}: {where}"
+        yield from _wrapped(f"{told}. {_text(item['reason'])} ({_text(item['owner'])})", "  ", "    ")
+
+
+def _lapsed(items: Sequence[Item]) -> Iterator[str]:
+    if items:
+        yield ""
+        yield "Accepted before, and no longer there"
+    for item in items:
+        told = f"{_text(item['id'])}  {_text(item['what'])}. It was accepted at {_text(item['at'])}: "
+        yield from _wrapped(told + _text(item["reason"]), "  ", "    ")
+
+
+def _accepted(items: Sequence[Item]) -> Iterator[str]:
+    if items:
+        yield ""
+        number = words.number(len(items), "item was", "items were")
+        yield f"{number} accepted and do not count; results/drift.json has the reasons."
 
 
 def _not_compared(items: list[Item]) -> Iterator[str]:
