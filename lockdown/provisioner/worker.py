@@ -66,12 +66,14 @@ class Worker:
 
         def do(node: Node, walk: Walk) -> None:
             with self._arm.until(stop), self._desk.telling(node, walk, then), self._lock(node.key):
-                self._do(node, walk)
-            self.done.append(node.key)
+                wrote = self._do(node, walk)
+            if wrote:
+                self.done.append(node.key)
 
         return do
 
-    def _do(self, node: Node, walk: Walk) -> None:
+    def _do(self, node: Node, walk: Walk) -> bool:
+        """Do what a node stands for; return False if a window was already as it should be."""
         step = self._blueprint.steps[node.key]
         if isinstance(step, Action):
             self._act(step)
@@ -79,11 +81,12 @@ class Worker:
             self.remove(step)
         elif node.path:
             window = next(window for window in step.windows if window.path == node.path)
-            self._switch(step, window, node, walk)
+            return self._switch(step, window, node, walk)
         elif node.verb is Verb.CREATE:
             self._create(step)
         else:
             self._change(step)
+        return True
 
     # Resources
 
@@ -128,8 +131,8 @@ class Worker:
 
     # Windows
 
-    def _switch(self, step: Resource, window: Window, node: Node, walk: Walk) -> None:
-        """Open or close a window, if it is not."""
+    def _switch(self, step: Resource, window: Window, node: Node, walk: Walk) -> bool:
+        """Open or close a window; return whether it was not."""
         opening = node.verb is Verb.OPEN
         if opening and not self._is_needed(node, walk):
             raise SkippedError
@@ -137,10 +140,10 @@ class Worker:
         if found is None:
             if opening:
                 raise RefusedError(404, "NotFound", "What is to be opened is not there.", "", step.id)
-            return
+            return False
         self.known[step.key] = found
         if is_closed(window, found) is not opening:
-            return
+            return False
         body = resolve(step.body, self.known)
         wanted = self._open_now(step, found)
         opened = [*wanted, window] if opening else [other for other in wanted if other != window]
@@ -151,6 +154,7 @@ class Worker:
             return there if there is not None and is_closed(window, there) is not opening else None
 
         self.known[step.key] = self._desk.insist(step.key, lambda: self._arm.put(step.id, step.api_version, made), look)
+        return True
 
     def _is_needed(self, node: Node, walk: Walk) -> bool:
         behind = self._openings[node.key, node.path].needed_by
