@@ -239,7 +239,12 @@ def _made(
             watch.stage(f"No {name} was written: {why}")
         envelope = seal.sign_run(work, signer, stamper) if signer else None
         (work / "report").mkdir()
-        page = html.render(made, envelope=envelope, key_id=signer.key_id if signer else None)
+        page = html.render(
+            made,
+            envelope=envelope,
+            key_id=signer.key_id if signer else None,
+            public_key=html.PublicKey(signer.public_pem, signer.algorithm) if signer else None,
+        )
         (work / "report/report.html").write_bytes(page)
         drawn = html.environment_map(made, alone=True)
         if drawn:

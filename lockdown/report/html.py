@@ -5,6 +5,7 @@ It needs no network, no sibling file and no script. Every finding on it is in re
 
 from __future__ import annotations
 
+import gzip
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from lockdown import data, strict, topology
@@ -30,8 +32,18 @@ from lockdown.report.visible import pieces, prose, visible
 ROWS = 5_000
 EVERYTHING_UP_TO = 2_000
 MANY = 12
+CHECKED_UP_TO = 4 * 2**20
+"""How large a packed record a page embeds, in bytes; a larger one is checked by ``lockdown verify`` alone."""
 _FIRST = 3
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """The key that signed a run: its SubjectPublicKeyInfo as PEM, and how it signs (``ES256`` or ``PS256``)."""
+
+    pem: str
+    algorithm: str
 
 
 @dataclass(frozen=True)
@@ -43,27 +55,33 @@ class Fix:
     others: int
 
 
-def render(record: Record, *, envelope: bytes | None, key_id: str | None) -> bytes:
+def render(record: Record, *, envelope: bytes | None, key_id: str | None, public_key: PublicKey | None = None) -> bytes:
     """Return the report of ``record`` as one HTML file.
 
     Args:
         record: what was found.
         envelope: the DSSE envelope over the run, or None for an unsigned run.
         key_id: SHA-256 fingerprint (hex) of the key that signed ``envelope``, or None for an unsigned run.
+        public_key: that key; with it, a page with a script checks in the browser what it shows.
 
     Raises:
         TamperedError: the record states counts that its results do not have, or the envelope cannot be read.
     """
-    return "".join(stream(record, envelope=envelope, key_id=key_id)).encode("utf-8")
+    pieces_ = stream(record, envelope=envelope, key_id=key_id, public_key=public_key)
+    return "".join(pieces_).encode("utf-8")
 
 
-def stream(record: Record, *, envelope: bytes | None, key_id: str | None) -> Iterator[str]:
+def stream(
+    record: Record, *, envelope: bytes | None, key_id: str | None, public_key: PublicKey | None = None
+) -> Iterator[str]:
     """Yield the report in pieces; raises as ``render`` does, before the first piece."""
     if (envelope is None) != (key_id is None):
         raise ValueError("an envelope and the key that signed it belong together")
     found = view.survey(record, limit=ROWS, everything_up_to=EVERYTHING_UP_TO)
     digest = _payload_digest(envelope) if envelope is not None else ""
     chart = environment_map(record)
+    rows = sum(len(held) for held in found.rows.values())
+    signed = _signed(record, envelope, public_key) if rows >= MANY else Markup("")
     return (
         _environment(record)
         .get_template("report.html.j2")
@@ -81,7 +99,8 @@ def stream(record: Record, *, envelope: bytes | None, key_id: str | None) -> Ite
             map=chart,
             key_id=key_id,
             digest=digest,
-            **_page(record, found, digest, drawn=bool(chart)),
+            signed=signed,
+            **_page(record, digest, scripted=rows >= MANY, checks=bool(signed), drawn=bool(chart)),
         )
     )
 
@@ -134,11 +153,27 @@ def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:
     return rows
 
 
-def _page(record: Record, found: Survey, digest: str, *, drawn: bool) -> dict[str, Any]:
+def _signed(record: Record, envelope: bytes | None, public_key: PublicKey | None) -> Markup:
+    """Return what the page checks itself by, as JSON: the envelope, the key, and the bytes of the record, packed."""
+    if envelope is None or public_key is None:
+        return Markup("")
+    packed = gzip.compress(record.path.read_bytes(), mtime=0)
+    if len(packed) > CHECKED_UP_TO:
+        return Markup("")
+    held = {
+        "envelope": strict.loads(envelope, name="run.dsse.json"),
+        "algorithm": public_key.algorithm,
+        "key": "".join(public_key.pem.split("-----")[2].split()),
+        "results": b64encode(packed).decode("ascii"),
+    }
+    return htmlsafe_json_dumps(held)
+
+
+def _page(record: Record, digest: str, *, scripted: bool, checks: bool, drawn: bool) -> dict[str, Any]:
     """Return style, script and the policy that lets the browser run these two and nothing else."""
-    rows = sum(len(held) for held in found.rows.values())
-    script = _asset("report.js") if rows >= MANY else ""
-    sheets = ("report.css", *(["many.css"] if script else []), *(["map.css"] if drawn else []))
+    names = [*(["report.js"] if scripted else []), *(["check.js"] if checks else [])]
+    script = "".join(map(_asset, names))
+    sheets = ("report.css", *(["many.css"] if scripted else []), *(["map.css"] if drawn else []))
     style = "".join(_minified(_asset(sheet)) for sheet in sheets) + _page_header(record.run["runId"], digest)
     return {
         "style": Markup(style),  # noqa: S704 - our own file, and a string that _css_string made
