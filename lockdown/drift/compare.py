@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from lockdown.drift import judgement, noise, rows, trail, verdicts
 from lockdown.drift.coverage import Coverage, Gap, Gaps, coverages
@@ -96,7 +97,7 @@ def _compare(
             gaps.resources[number, gap] += 0
     turns = _turns(database, coverage, gaps)
     treatments = Treatments(rules)
-    around = Surroundings(coverage, gaps, treatments, records, turns)
+    around = Surroundings(coverage, gaps, treatments, records, turns, partial(verdicts.failing, database))
     found = examine(rows.differing(database, baseline.snapshot, current.snapshot), around)
     judged = Judgement(baseline, current, records, *judgement.by_resource(found))
     changed, waivers = _judged(database, coverage, judged)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockdown.drift import rows
@@ -31,6 +31,7 @@ class Surroundings:
 
     Attributes:
         turns: the verdicts that changed, by lower-case resource id.
+        failing: returns policy and severity of what fails, or is unknown, on a resource in the current run.
     """
 
     coverage: tuple[Coverage, Coverage]
@@ -38,6 +39,7 @@ class Surroundings:
     treatments: Treatments
     trail: Trail
     turns: Mapping[str, Sequence[Turn]]
+    failing: Callable[[str], Sequence[tuple[str, str]]]
 
 
 def examine(pairs: Iterator[Pair], around: Surroundings) -> Environment:
@@ -49,9 +51,11 @@ def examine(pairs: Iterator[Pair], around: Surroundings) -> Environment:
             _one_sided(pair, kind, around, found)
             continue
         steps = []
+        failing: Sequence[tuple[str, str]] | None = None
         for difference in differences(pair.before, pair.after, around.treatments.of(kind)):
+            failing = around.failing(pair.id) if failing is None else failing
             steps.append(difference.steps)
-            found.properties.append(_property(pair, kind, difference, around))
+            found.properties.append(_property(pair, kind, difference, around, failing))
         if steps:
             found.paths[pair.id] = (*found.paths.get(pair.id, ()), *steps)
     return found
@@ -77,14 +81,18 @@ def _one_sided(pair: Pair, kind: str, around: Surroundings, found: Environment) 
     )
 
 
-def _property(pair: Pair, kind: str, difference: Difference, around: Surroundings) -> PropertyChange:
+def _property(
+    pair: Pair, kind: str, difference: Difference, around: Surroundings, failing: Sequence[tuple[str, str]]
+) -> PropertyChange:
     policies = around.coverage[rows.CURRENT].side.policies
     names = names_of(difference.steps)
-    fed = [
-        turn
-        for turn in around.turns.get(pair.id, ())
-        if turn.policy not in policies or policies[turn.policy].asks_about(names)
-    ]
+
+    def asks(policy: str) -> bool:
+        return policy not in policies or policies[policy].asks_about(names)
+
+    fed = [turn for turn in around.turns.get(pair.id, ()) if asks(turn.policy)]
+    # What failed before and fails still may fail for more than it did: a change that feeds it is no detail.
+    still = [(policy, severity) for policy, severity in failing if asks(policy)]
     return PropertyChange(
         table=pair.table,
         resource=str(pair.later["id"]),
@@ -92,8 +100,8 @@ def _property(pair: Pair, kind: str, difference: Difference, around: Surrounding
         path=path_text(difference.steps),
         before=difference.before,
         after=difference.after,
-        severity=worst(turn.severity for turn in fed if turn.worse),
-        policies=tuple(sorted({turn.policy for turn in fed})),
+        severity=worst((*(turn.severity for turn in fed if turn.worse), *(severity for _, severity in still))),
+        policies=tuple(sorted({turn.policy for turn in fed} | {policy for policy, _ in still})),
         note=_note(pair, difference),
         attribution=around.trail.who_changed(pair.id, difference.steps),
     )

@@ -113,7 +113,8 @@ class PropertyChange:
         path: such as ``properties.securityRules[name="ssh"].properties.access``.
         before: the JSON value in the baseline; None stands for null and for absent.
         after: the JSON value now.
-        policies: ids of policies whose verdict on this resource changed and whose query names the property.
+        policies: ids of policies whose query names the property, and whose verdict on this resource changed or is a
+            failure, or unknown, in both runs.
         note: what a reader must know to judge it; usually empty.
     """
 

@@ -105,6 +105,15 @@ def judging(database: sqlite3.Connection, resource: str) -> tuple[str, ...]:
     return tuple(policy for (policy,) in found)
 
 
+def failing(database: sqlite3.Connection, resource: str) -> tuple[tuple[str, str], ...]:
+    """Return policy and severity of what fails or is unknown now; ``resource`` is the lower-case id."""
+    found = database.execute(
+        "SELECT DISTINCT policy, severity FROM results WHERE side = ? AND resource = ? AND verdict IN (?, ?)",
+        (CURRENT, resource, Verdict.FAIL.value, Verdict.UNKNOWN.value),
+    )
+    return tuple(found)
+
+
 def direction(pair: ResultPair) -> Direction | None:
     """Return which way a result went, or None if it says the same (and only its waiver or wording differs).
 

@@ -80,6 +80,29 @@ def test_an_opened_account_is_worse_and_shows_the_property(nights: Nights) -> No
     assert (opened.severity, opened.policies) == ("critical", (POLICY,))
 
 
+@pytest.mark.parametrize("verdict", ["fail", "unknown"])
+def test_what_fails_already_can_fail_for_more(nights: Nights, verdict: str) -> None:
+    before, after = (
+        {"rows": [row(properties={"publicNetworkAccess": state, "sku": state})], "results": [result(verdict)]}
+        for state in ("SecuredByPerimeter", "Enabled")
+    )
+    found = nights(before, after)
+    assert not found.verdicts
+    assert {item.path: (item.severity, item.policies) for item in found.properties} == {
+        "properties.publicNetworkAccess": ("critical", (POLICY,)),
+        "properties.sku": ("informational", ()),
+    }
+
+
+def test_a_change_that_satisfies_its_policies_is_informational(nights: Nights) -> None:
+    before, after = (
+        {"rows": [row(properties={"publicNetworkAccess": state})], "results": [result("pass")]}
+        for state in ("Disabled", "SecuredByPerimeter")
+    )
+    (changed,) = nights(before, after).properties
+    assert (changed.severity, changed.policies) == ("informational", ())
+
+
 def test_a_property_that_no_changed_policy_asks_about_is_informational(nights: Nights) -> None:
     drift = nights(run("pass"), run("fail", **OPEN, minimumTlsVersion="TLS1_0"))
     severities = {item.path: item.severity for item in drift.properties}
