@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from secrets import token_hex
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from lockdown.errors import IncompleteError, ToolError
-from lockdown.provisioner.answers import Found, RefusedError
+from lockdown.provisioner.answers import Found, RefusedError, is_absent
 from lockdown.provisioner.blueprint import jumpbox, zones
 from lockdown.provisioner.blueprint.network import API_VERSION, JUMPBOX
 from lockdown.provisioner.graph import Body, at
@@ -58,7 +58,7 @@ class KeyPair:
     """The keys of one run, in OpenSSH's form. The private one is in no log, no record and no document of Azure."""
 
     public: str
-    private: bytes
+    private: bytes = field(repr=False)
 
 
 def new_keys() -> KeyPair:
@@ -199,7 +199,7 @@ def _left_keys(arm: Reads, site: Site) -> Iterator[LeftOpen]:
     for group in dict.fromkeys((site.network_group_id, site.group_id)):
         path = f"{group}/providers/Microsoft.Compute/sshPublicKeys"
         try:
-            for item in arm.items(path, jumpbox.COMPUTE_VERSION):
+            for item in _listed(arm, path, jumpbox.COMPUTE_VERSION):
                 if jumpbox.NAME in str(item.get("name")).lower():
                     yield LeftOpen("jumpbox/machine", str(item.get("id")), "public key", "it is still there")
         except RefusedError as error:
@@ -210,7 +210,7 @@ def _left_roles(arm: Reads, site: Site, machine: str, deployer: str) -> Iterator
     for group in dict.fromkeys((site.network_group_id, site.group_id)):
         path = f"{group}/providers/Microsoft.Authorization/roleAssignments"
         try:
-            for item in arm.items(path, _ROLES_VERSION):
+            for item in _listed(arm, path, _ROLES_VERSION):
                 # The list names what is held above the group as well, which is not of this environment.
                 if str(at(item, "properties.scope") or "").lower().startswith(group.lower()):
                     yield from _held(item, machine, deployer)
@@ -234,12 +234,21 @@ def _left_names(arm: Reads, site: Site) -> Iterator[LeftOpen]:
     for zone in zones.names(site):
         path = f"{site.zone_id(zone)}/A"
         try:
-            for item in arm.items(path, zones.API_VERSION):
+            for item in _listed(arm, path, zones.API_VERSION):
                 found = [str(record.get("ipv4Address")) for record in at(item, "properties.aRecords") or ()]
                 if any(_is_in(address, within) for address in found):
                     yield LeftOpen("jumpbox/subnet", str(item.get("id")), "A record", f"it leads to {', '.join(found)}")
         except RefusedError as error:
             yield _unread("subnet", path, "A records", error)
+
+
+def _listed(arm: Reads, path: str, api_version: str) -> Iterator[Body]:
+    """Yield the items of a collection; where there is nothing that it could be of, there are none."""
+    try:
+        yield from arm.items(path, api_version)
+    except RefusedError as error:
+        if not is_absent(error):
+            raise
 
 
 def _is_in(address: str, subnet: IPv4Network) -> bool:
