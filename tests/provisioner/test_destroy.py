@@ -46,11 +46,10 @@ def account(sandbox: Sandbox) -> Resource:
 
 def whole(sandbox: Sandbox) -> Blueprint:
     held = account(sandbox)
-    files = Resource(
-        "storage/containers/inputs", "storage", f"{held.id}/blobServices/default/containers/inputs", STORAGE, {}
-    )
+    part = f"{held.id}/blobServices/default/containers/inputs"
+    files = Resource("storage/containers/inputs", "storage", part, STORAGE, {"properties": {"publicAccess": "None"}})
     more = [vault(sandbox), identity(sandbox), role(sandbox), *registry(sandbox, "a"), lock(held)]
-    return small(sandbox, *more, replace(files, body={"properties": {"publicAccess": "None"}}))
+    return small(sandbox, *more, files)
 
 
 def built(found: Blueprint, arm: Arm) -> None:
