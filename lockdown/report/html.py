@@ -21,7 +21,7 @@ from lockdown import data, strict, topology
 from lockdown.errors import TamperedError
 from lockdown.model import Severity
 from lockdown.record import Record
-from lockdown.report import controls, view, words
+from lockdown.report import controls, drift_view, view, words
 from lockdown.report import map as map_
 from lockdown.report.place import place
 from lockdown.report.shell import CommandRefusedError, command
@@ -97,12 +97,27 @@ def stream(
             severities=words.severities(found),
             settled=_settled(record, found),
             map=chart,
+            **_drift(record),
             key_id=key_id,
             digest=digest,
             signed=signed,
             **_page(record, digest, scripted=rows >= MANY, checks=bool(signed), drawn=bool(chart)),
         )
     )
+
+
+def _drift(record: Record) -> dict[str, Any]:
+    """Return what the page tells of results/drift.json; nothing where the run was compared with none."""
+    path = record.path.with_name("drift.json")
+    if not path.is_file():
+        return {"drift": None, "drifted": [], "more": 0}
+    document = strict.loads(path.read_bytes(), name=path.name)
+    found = drift_view.drifted(document)
+    return {
+        "drift": document,
+        "drifted": found[: drift_view.LIMIT],
+        "more": max(0, len(found) - drift_view.LIMIT),
+    }
 
 
 def environment_map(record: Record, *, alone: bool = False) -> Markup | None:

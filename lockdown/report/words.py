@@ -160,3 +160,19 @@ def _set_apart(found: Survey) -> str:
     if manual:
         told.append(number(manual, "result") + (" needs" if manual == 1 else " need") + " a person to check")
     return listing(told) and listing(told) + "."
+
+
+_TEMPORARY = {
+    "open": "open, as announced",
+    "late": "LATE: it should be closed",
+    "tooSoon": "OPEN TOO SOON",
+    "closedEarly": "closed early",
+    "closed": "closed, as announced",
+    "notOpen": "not open yet",
+    "unknown": "unknown whether it is open",
+}
+
+
+def temporary(state: str) -> str:
+    """Return the words for the state of temporary access."""
+    return _TEMPORARY.get(state, state)
