@@ -77,6 +77,12 @@ def finish(document: Document, previous: Document | None) -> None:
     document["properties"]["provisioningState"] = "Succeeded"
 
 
+def default(document: Document, previous: Document | None, name: str, value: Any) -> None:  # noqa: ANN401  # JSON
+    """Fill in a property that a resource shows only if it was made by an API version that has it."""
+    if previous is None or name in previous["properties"]:
+        document["properties"].setdefault(name, value)
+
+
 def network(text: Any, code: str) -> Network:  # noqa: ANN401  # a JSON value
     """Return a CIDR prefix.
 

@@ -12,6 +12,7 @@ from lockdown.sandbox.links import relink
 from lockdown.sandbox.providers import network_interfaces, private_dns
 from lockdown.sandbox.providers.names import (
     complete_children,
+    default,
     described,
     finish,
     link,
@@ -53,8 +54,8 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     properties.setdefault("ipConfigurations", [])
     properties.setdefault("customNetworkInterfaceName", "")
     finish(document, previous)
+    default(document, previous, "ipVersionType", "IPv4")
     if previous is None:
-        properties.setdefault("ipVersionType", "IPv4")
         _check_subnet(context, document)
         _prepare_interface(context, document)
     else:

@@ -11,6 +11,7 @@ from lockdown.sandbox.providers.names import (
     Network,
     children_by_name,
     complete_children,
+    default,
     described,
     finish,
     link,
@@ -49,8 +50,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     made = complete_children(document, "virtualNetworkPeerings", peerings.TYPE)
     peerings.prepare(context, document, made, previous)
     properties.setdefault("enableDdosProtection", False)
-    if previous is None:
-        properties.setdefault("privateEndpointVNetPolicies", "Disabled")
+    default(document, previous, "privateEndpointVNetPolicies", "Disabled")
     finish(document, previous)
 
 
@@ -85,8 +85,9 @@ def _prepare_subnet(context: Context, holder: Document, subnet: Document, previo
             f"Route table {properties['routeTable']['id']} cannot be attached to subnet {subnet['id']}, which is for "
             "Azure Bastion.",
         )
+    before = {name.lower() for name in delegated_to(previous or {})}
     for delegation in properties["delegations"]:
-        _complete_delegation(subnet, delegation, new=previous is None)
+        _complete_delegation(subnet, delegation, before)
     for endpoint in properties["serviceEndpoints"]:
         endpoint.setdefault("locations", ["*"])
         endpoint["provisioningState"] = "Succeeded"
@@ -94,7 +95,7 @@ def _prepare_subnet(context: Context, holder: Document, subnet: Document, previo
         _refuse_changed_use(context, subnet, previous)
 
 
-def _complete_delegation(subnet: Document, delegation: Document, *, new: bool) -> None:
+def _complete_delegation(subnet: Document, delegation: Document, before: set[str]) -> None:
     delegation["id"] = f"{subnet['id']}/delegations/{delegation.get('name', '')}"
     delegation.pop("etag", None)
     delegation["type"] = f"{_SUBNET_TYPE}/delegations"
@@ -106,7 +107,7 @@ def _complete_delegation(subnet: Document, delegation: Document, *, new: bool) -
             f"The service name {values.get('serviceName', '')} specified on delegation {delegation['id']} is not "
             "valid.",
         )
-    joined = {"actions": [_JOIN]} if new else {}
+    joined = {} if str(values["serviceName"]).lower() in before else {"actions": [_JOIN]}
     delegation["properties"] = {**joined, **values, "provisioningState": "Succeeded"}
 
 
