@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from lockdown.sandbox.arm_error import ArmError
+from lockdown.sandbox.default_rules import DEFAULT_RULES
 from lockdown.sandbox.kind import Context, Kind, one_of
 from lockdown.sandbox.providers.names import children_by_name, complete_children, described, finish, network
 from lockdown.sandbox.state import Document
@@ -12,16 +13,6 @@ _RULE_TYPE = "Microsoft.Network/networkSecurityGroups/securityRules"
 RULE, _RULE_COMPUTED = described("SecurityRulePropertiesFormat")
 GROUP, _COMPUTED = described("NetworkSecurityGroupPropertiesFormat")
 _PRIORITIES = range(100, 4097)
-DEFAULT_RULES = (
-    ("AllowVnetInBound", "Inbound", "Allow", 65000, "VirtualNetwork", "VirtualNetwork"),
-    ("AllowAzureLoadBalancerInBound", "Inbound", "Allow", 65001, "AzureLoadBalancer", "*"),
-    ("DenyAllInBound", "Inbound", "Deny", 65500, "*", "*"),
-    ("AllowVnetOutBound", "Outbound", "Allow", 65000, "VirtualNetwork", "VirtualNetwork"),
-    ("AllowInternetOutBound", "Outbound", "Allow", 65001, "*", "Internet"),
-    ("DenyAllOutBound", "Outbound", "Deny", 65500, "*", "*"),
-)
-"""The rules that every group ends with: name, direction, access, priority, source and destination."""
-
 _LISTS = ("sourcePortRanges", "destinationPortRanges", "sourceAddressPrefixes", "destinationAddressPrefixes")
 _ENDS = (
     ("sourcePortRange", "sourcePortRanges", ""),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lockdown.sandbox.providers.security_groups import DEFAULT_RULES
+from lockdown.sandbox.default_rules import DEFAULT_RULES
 from lockdown.sandbox.scenarios.arm.envelope import Group, part, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
