@@ -130,7 +130,7 @@ def formats(*, required: bool = False) -> Callable[[Command], Command]:
     return click.option(
         "--format",
         "formats",
-        type=click.Choice(["csv", "sarif", "junit", "ocsf", "oscal-ar", "oscal-poam"]),
+        type=click.Choice(["csv", "sarif", "junit", "ocsf", "oscal-ar", "oscal-poam", "oscal-component"]),
         multiple=True,
         required=required,
         help="The format to write; may be given again."

