@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from lockdown.sandbox import envelope, implied, links
 from lockdown.sandbox.arm_error import ArmError, group_not_found, not_found
 from lockdown.sandbox.call import Answer, Call
-from lockdown.sandbox.providers import kind_of
+from lockdown.sandbox.providers import kind_of, private_dns
 from lockdown.sandbox.resource_id import GROUP_TYPE, ResourceId, group_of, parse
 from lockdown.sandbox.state import Document
 
@@ -19,6 +19,9 @@ _CLAUSE = re.compile(r"\s*(\w+(?:/\w+)?)\s+(eq|ne)\s+'((?:[^']|'')*)'\s*", re.IG
 _SUBSTRING = re.compile(r"\s*substringof\('((?:[^']|'')*)',\s*name\)\s*", re.IGNORECASE)
 _OF_ONE_SCOPE = frozenset({"microsoft.insights/diagnosticsettings"})
 """Types that a subscription or group lists only where they are its own, not those of what is in it."""
+_ALL_RECORDS = "microsoft.network/privatednszones/all"
+"""What stands for the record sets of every type."""
+
 Test = Callable[[Document], bool]
 
 
@@ -123,7 +126,9 @@ def _implied(call: Call, target: ResourceId, members: Iterable[Document]) -> lis
 
 
 def _is_member(document: Document, target: ResourceId) -> bool:
-    if str(document.get("type", "")).lower() != target.type.lower():
+    type_ = str(document.get("type", "")).lower()
+    records = target.type.lower() == _ALL_RECORDS and private_dns.is_record(type_)
+    if type_ != target.type.lower() and not records:
         return False
     parent = target.parent
     at = parse(str(document["id"]))

@@ -120,6 +120,8 @@ def test_a_record_that_cannot_be(arm: ArmClient, group: str, path: str, body: di
     made = arm.call("PUT", f"{found}/A/taken", {"properties": record})
     assert made.json()["properties"] == {**record, "fqdn": f"taken.{BLOB}.", "isAutoRegistered": False}
     assert properties(arm, found)["numberOfRecordSets"] == 2
+    listed = arm.call("GET", f"{found}/ALL").json()["value"]
+    assert [item["name"] for item in listed] == ["taken", "@"]
     assert arm.call("PUT", f"{found}/{path}", {"properties": body}).status_code == 400
     arm.call("DELETE", f"{found}/A/taken").raise_for_status()
     assert properties(arm, found)["numberOfRecordSets"] == 1

@@ -45,6 +45,7 @@ def watch_region(context: Context, network: Document) -> None:
             "location": location,
             "properties": {"provisioningState": "Succeeded", "runningOperationIds": []},
             "_etag": str(uuid4()),
+            "_apiVersion": network.get("_apiVersion", ""),
         }
     )
 

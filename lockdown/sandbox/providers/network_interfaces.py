@@ -111,6 +111,7 @@ def endpoint_interface(state: State, endpoint: Document, name: str, members: Seq
             **copy.deepcopy(_DEFAULTS),
         },
         "_etag": str(uuid4()),
+        "_apiVersion": endpoint.get("_apiVersion", ""),
     }
     finish(document, None)
     return document

@@ -231,6 +231,12 @@ def drop_records(context: Context, endpoint: Document, keep: frozenset[str] = fr
             _record_removed(context, document)
 
 
+def is_record(type_: str) -> bool:
+    """Tell whether a type is one of record sets."""
+    holder, _, kind = type_.lower().rpartition("/")
+    return holder == ZONE.lower() and kind.upper() in _SLOTS
+
+
 def record_id(zone: Document, name: str) -> str:
     """Return the id of an A record of a zone."""
     return f"{zone['id']}/A/{name}"
