@@ -1,14 +1,14 @@
 """Children that exist with their resource, with Azure's defaults, until somebody writes them.
 
 Source: azure-rest-api-specs, Microsoft.Storage 2024-01-01, examples of BlobServices and FileServices; Microsoft Learn,
-"Soft delete for blobs" (off unless asked for), "Prevent accidental deletion of Azure file shares" (on, seven days) and
-the lists of server parameters of PostgreSQL and MySQL flexible servers, of which only some are here.
+"Soft delete for blobs" (off unless asked for), "Prevent accidental deletion of Azure file shares" (on, seven days).
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from lockdown.sandbox import parameters, workspace_tables
 from lockdown.sandbox.resource_id import ResourceId, parse
 from lockdown.sandbox.state import Document, State
 
@@ -27,31 +27,34 @@ SERVICES: Mapping[str, Properties] = {
 }
 """The services of a storage account, and what each is made with."""
 
-_POSTGRES = {
-    "azure.extensions": "",
-    "log_checkpoints": "on",
-    "log_connections": "on",
-    "log_disconnections": "on",
-    "logfiles.download_enable": "off",
-    "pgaudit.log": "none",
-    "require_secure_transport": "on",
-    "shared_preload_libraries": "pg_cron,pg_stat_statements",
-    "ssl_max_protocol_version": "",
-    "ssl_min_protocol_version": "TLSv1.2",
+
+def _services(name: str) -> Callable[[Document], Mapping[str, Properties]]:
+    return lambda account: {"default": SERVICES[name]} if _serves(account, name) else {}
+
+
+def _serves(account: Document, kind: str) -> bool:
+    endpoints = (account.get("properties") or {}).get("primaryEndpoints")
+    return not isinstance(endpoints, dict) or kind.removesuffix("Services") in endpoints
+
+
+def _tables(workspace: Document) -> Mapping[str, Properties]:
+    days = int((workspace.get("properties") or {}).get("retentionInDays") or _RETENTION)
+    return {name: workspace_tables.table(name, days) for name in workspace_tables.NAMES}
+
+
+_RETENTION = 30
+_OF: Mapping[str, Callable[[Document], Mapping[str, Properties]]] = {
+    **{f"microsoft.storage/storageaccounts/{name.lower()}": _services(name) for name in SERVICES},
+    "microsoft.dbforpostgresql/flexibleservers/configurations": lambda _: {
+        name: parameters.postgres(name) for name in parameters.POSTGRES
+    },
+    "microsoft.dbformysql/flexibleservers/configurations": lambda _: {
+        name: parameters.mysql(name) for name in parameters.MYSQL
+    },
+    "microsoft.operationalinsights/workspaces/tables": _tables,
 }
-_MYSQL = {"audit_log_enabled": "OFF", "require_secure_transport": "ON", "tls_version": "TLSv1.2,TLSv1.3"}
-
-
-def _parameters(values: Mapping[str, str]) -> Mapping[str, Properties]:
-    return {name: {"value": value, "defaultValue": value, "source": "system-default"} for name, value in values.items()}
-
-
-_OF: Mapping[str, Mapping[str, Properties]] = {
-    **{f"microsoft.storage/storageaccounts/{name.lower()}": {"default": made} for name, made in SERVICES.items()},
-    "microsoft.dbforpostgresql/flexibleservers/configurations": _parameters(_POSTGRES),
-    "microsoft.dbformysql/flexibleservers/configurations": _parameters(_MYSQL),
-}
-_SPELT = {name.lower(): name for name in (*SERVICES, "configurations")}
+"""Type to what its parent has of it: names and properties."""
+_SPELT = {name.lower(): name for name in (*SERVICES, "configurations", "tables")}
 
 
 def document(state: State, resource_id: str) -> Document | None:
@@ -68,10 +71,8 @@ def children(state: State, target: ResourceId) -> list[Document]:
     if parent is None:
         return []
     kind = _SPELT[target.types[-1].lower()]
-    endpoints = (parent.get("properties") or {}).get("primaryEndpoints")
-    if kind in SERVICES and isinstance(endpoints, dict) and kind.removesuffix("Services") not in endpoints:
-        return []
-    return [_child(parent, kind, name, made) for name, made in _OF[target.type.lower()].items()]
+    made = _OF[target.type.lower()](parent)
+    return [_child(parent, kind, name, properties) for name, properties in made.items()]
 
 
 def service(account: Document, kind: str) -> Document:

@@ -13,8 +13,15 @@ from enum import Enum
 from types import ModuleType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from azure.mgmt.batch import models as batch
+from azure.mgmt.compute import models as compute
+from azure.mgmt.containerregistry import models as registry
+from azure.mgmt.keyvault import models as key_vault
+from azure.mgmt.loganalytics import models as log_analytics
 from azure.mgmt.network import models as network
+from azure.mgmt.postgresqlflexibleservers import models as postgres
 from azure.mgmt.privatedns import models as private_dns
+from azure.mgmt.storage import models as storage
 
 from lockdown.sandbox.shapes import FOLDER
 
@@ -22,6 +29,10 @@ _SCALARS = {str: "string", bool: "boolean", int: "integer"}
 _ENVELOPE = frozenset({"location", "tags"})
 
 ROOTS: Mapping[str, tuple[ModuleType, Sequence[str]]] = {
+    "batch": (batch, ("BatchAccountProperties", "BatchAccountCreateProperties")),
+    "compute": (compute, ("EncryptionSetProperties",)),
+    "key_vault": (key_vault, ("VaultProperties", "KeyProperties")),
+    "log_analytics": (log_analytics, ("WorkspaceProperties", "TableProperties")),
     "network": (
         network,
         (
@@ -46,7 +57,29 @@ ROOTS: Mapping[str, tuple[ModuleType, Sequence[str]]] = {
             "VirtualNetworkPropertiesFormat",
         ),
     ),
+    "postgres": (
+        postgres,
+        (
+            "ServerProperties",
+            "DatabaseProperties",
+            "ConfigurationProperties",
+            "AdministratorMicrosoftEntraProperties",
+            "FirewallRuleProperties",
+        ),
+    ),
     "private_dns": (private_dns, ("PrivateZoneProperties", "RecordSetProperties", "VirtualNetworkLinkProperties")),
+    "registry": (registry, ("RegistryProperties", "ImportImageParameters")),
+    "storage": (
+        storage,
+        (
+            "StorageAccountProperties",
+            "StorageAccountPropertiesCreateParameters",
+            "BlobServicePropertiesProperties",
+            "FileServicePropertiesProperties",
+            "ContainerProperties",
+            "ManagementPolicyProperties",
+        ),
+    ),
 }
 """File name to the library and the models that describe the ``properties`` of the types that the sandbox knows."""
 

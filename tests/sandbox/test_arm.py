@@ -11,7 +11,7 @@ from lockdown.sandbox import roles
 from lockdown.sandbox.server import Sandbox
 from tests.sandbox.arm_client import NETWORK, ArmClient, error
 
-VAULT = "providers/Microsoft.KeyVault/vaults"
+STORE = "providers/Microsoft.AppConfiguration/configurationStores"
 
 
 def test_every_answer_carries_its_ids_and_what_is_left(arm: ArmClient) -> None:
@@ -33,14 +33,14 @@ def test_a_version_is_needed_and_has_a_form(arm: ArmClient) -> None:
 
 
 def test_an_unknown_type_is_a_document_under_an_envelope_and_says_so(arm: ArmClient, group: str) -> None:
-    path = f"{group}/{VAULT}/kv-one"
+    path = f"{group}/{STORE}/kv-one"
     body = {"location": "West Europe", "tags": {"a": "1"}, "properties": {"anything": {"goes": [1]}}}
     created = arm.call("PUT", path, body)
     assert (created.status_code, created.headers["x-sandbox-fidelity"]) == (201, "generic")
     expected = {
         "id": path,
         "name": "kv-one",
-        "type": "Microsoft.KeyVault/vaults",
+        "type": "Microsoft.AppConfiguration/configurationStores",
         "location": "westeurope",
         "tags": {"a": "1"},
         "properties": {"anything": {"goes": [1]}},
@@ -56,14 +56,14 @@ def test_an_unknown_type_is_a_document_under_an_envelope_and_says_so(arm: ArmCli
 
 
 def test_patch_merges_objects_removes_nulls_and_replaces_tags(arm: ArmClient, group: str) -> None:
-    path = f"{group}/{VAULT}/kv"
+    path = f"{group}/{STORE}/kv"
     properties = {"a": {"x": 1, "y": 2}, "list": [1, 2], "gone": True}
     arm.call("PUT", path, {"location": "westeurope", "tags": {"old": "1"}, "properties": properties})
     patch = {"tags": {"new": "2"}, "properties": {"a": {"y": 3}, "list": [9], "gone": None}}
     patched = arm.call("PATCH", path, patch).json()
     assert patched["properties"] == {"a": {"x": 1, "y": 3}, "list": [9]}
     assert patched["tags"] == {"new": "2"}
-    assert error(arm.call("PATCH", f"{group}/{VAULT}/none", {"tags": {}})) == (404, "ResourceNotFound")
+    assert error(arm.call("PATCH", f"{group}/{STORE}/none", {"tags": {}})) == (404, "ResourceNotFound")
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,18 @@ def test_patch_merges_objects_removes_nulls_and_replaces_tags(arm: ArmClient, gr
     ],
 )
 def test_a_body_that_is_no_resource_is_refused(arm: ArmClient, group: str, body: Any) -> None:
-    assert error(arm.call("PUT", f"{group}/{VAULT}/kv", body)) == (400, "InvalidRequestContent")
-    assert arm.call("HEAD", f"{group}/{VAULT}/kv").status_code == 404
+    assert error(arm.call("PUT", f"{group}/{STORE}/kv", body)) == (400, "InvalidRequestContent")
+    assert arm.call("HEAD", f"{group}/{STORE}/kv").status_code == 404
 
 
 def test_a_body_that_is_not_json_is_refused(arm: ArmClient, group: str) -> None:
     for data in (b"", b"{", b"\xff", b"[" * 100_000):
-        url = f"{arm.sandbox.url}{group}/{VAULT}/kv?api-version={NETWORK}"
+        url = f"{arm.sandbox.url}{group}/{STORE}/kv?api-version={NETWORK}"
         assert error(arm.session.put(url, data=data)) == (400, "InvalidRequestContent")
 
 
 def test_a_body_that_no_answer_could_hold_is_refused_and_the_next_request_goes_on(arm: ArmClient, group: str) -> None:
-    path = f"{group}/{VAULT}/wild"
+    path = f"{group}/{STORE}/wild"
     for wild in ("\ud800", 10**20):
         assert error(arm.call("PUT", path, {"location": "westeurope", "properties": {"n": wild}}))[0] == 400
     assert arm.call("GET", group).status_code == 200
@@ -98,24 +98,24 @@ def test_a_body_that_no_answer_could_hold_is_refused_and_the_next_request_goes_o
 
 def test_tags_have_limits(arm: ArmClient, group: str) -> None:
     many = {str(number): "" for number in range(51)}
-    assert error(arm.call("PUT", f"{group}/{VAULT}/kv", {"tags": many})) == (400, "InvalidTags")
-    assert error(arm.call("PUT", f"{group}/{VAULT}/kv", {"tags": {"<a>": ""}})) == (400, "InvalidTagNameCharacters")
+    assert error(arm.call("PUT", f"{group}/{STORE}/kv", {"tags": many})) == (400, "InvalidTags")
+    assert error(arm.call("PUT", f"{group}/{STORE}/kv", {"tags": {"<a>": ""}})) == (400, "InvalidTagNameCharacters")
 
 
 @pytest.mark.parametrize("name", ["%3Cscript%3E", "a%26b", "a%0Ab", "trailing.", "a" * 261, "a%5Cb"])
 def test_a_name_that_no_resource_can_have(arm: ArmClient, group: str, name: str) -> None:
-    assert error(arm.call("PUT", f"{group}/{VAULT}/{name}", {})) == (400, "InvalidResourceName")
+    assert error(arm.call("PUT", f"{group}/{STORE}/{name}", {})) == (400, "InvalidResourceName")
 
 
 def test_a_location_cannot_change(arm: ArmClient, group: str) -> None:
-    path = f"{group}/{VAULT}/kv"
+    path = f"{group}/{STORE}/kv"
     arm.call("PUT", path, {"location": "westeurope"})
     assert error(arm.call("PUT", path, {"location": "eastus"})) == (409, "InvalidResourceLocation")
     assert error(arm.call("PATCH", path, {"location": "eastus"})) == (400, "InvalidRequestContent")
 
 
 def test_conditions_on_the_etag(arm: ArmClient, group: str) -> None:
-    path = f"{group}/{VAULT}/kv"
+    path = f"{group}/{STORE}/kv"
     first = arm.call("PUT", path, {"location": "westeurope"}, headers={"If-None-Match": "*"})
     assert first.status_code == 201
     etag = first.headers["ETag"]
@@ -133,11 +133,11 @@ def test_what_is_not_there_is_named(arm: ArmClient, group: str) -> None:
     nowhere = f"/subscriptions/{uuid4()}"
     assert error(arm.call("GET", nowhere)) == (404, "SubscriptionNotFound")
     assert error(arm.call("GET", f"{nowhere}/resourceGroups")) == (404, "SubscriptionNotFound")
-    for path in (f"{group}x", f"{group}x/resources", f"{group}x/{VAULT}", f"{group}x/{VAULT}/kv"):
+    for path in (f"{group}x", f"{group}x/resources", f"{group}x/{STORE}", f"{group}x/{STORE}/kv"):
         assert error(arm.call("GET", path)) == (404, "ResourceGroupNotFound")
-    assert error(arm.call("PUT", f"{group}x/{VAULT}/kv", {})) == (404, "ResourceGroupNotFound")
-    assert error(arm.call("PUT", f"{group}/{VAULT}/kv/secrets/s", {})) == (404, "ParentResourceNotFound")
-    assert error(arm.call("GET", f"{group}/{VAULT}/kv/secrets")) == (404, "ResourceNotFound")
+    assert error(arm.call("PUT", f"{group}x/{STORE}/kv", {})) == (404, "ResourceGroupNotFound")
+    assert error(arm.call("PUT", f"{group}/{STORE}/kv/secrets/s", {})) == (404, "ParentResourceNotFound")
+    assert error(arm.call("GET", f"{group}/{STORE}/kv/secrets")) == (404, "ResourceNotFound")
 
 
 def test_a_namespace_must_be_one(arm: ArmClient, group: str) -> None:
@@ -153,28 +153,28 @@ def test_a_path_that_is_no_resource(arm: ArmClient, path: str) -> None:
 
 
 def test_a_method_that_a_path_does_not_have(arm: ArmClient, group: str) -> None:
-    assert error(arm.call("PUT", f"{group}/{VAULT}", {})) == (405, "MethodNotAllowed")
+    assert error(arm.call("PUT", f"{group}/{STORE}", {})) == (405, "MethodNotAllowed")
     assert error(arm.call("OPTIONS", group)) == (405, "MethodNotAllowed")
 
 
 def test_an_action_that_is_not_known_is_refused_and_not_guessed(arm: ArmClient, group: str) -> None:
-    arm.call("PUT", f"{group}/{VAULT}/kv", {"location": "westeurope"})
-    assert error(arm.call("POST", f"{group}/{VAULT}/kv/purge", {})) == (501, "NotSupportedBySandbox")
-    assert error(arm.call("POST", f"{group}/{VAULT}/kv", {})) == (501, "NotSupportedBySandbox")
+    arm.call("PUT", f"{group}/{STORE}/kv", {"location": "westeurope"})
+    assert error(arm.call("POST", f"{group}/{STORE}/kv/purge", {})) == (501, "NotSupportedBySandbox")
+    assert error(arm.call("POST", f"{group}/{STORE}/kv", {})) == (501, "NotSupportedBySandbox")
     assert error(arm.call("POST", f"{arm.base}/providers/Microsoft.Batch/check", {})) == (501, "NotSupportedBySandbox")
 
 
 def test_a_reader_reads_and_a_contributor_writes_but_assigns_no_roles(
     arm: ArmClient, reader: ArmClient, contributor: ArmClient, group: str
 ) -> None:
-    path = f"{group}/{VAULT}/kv"
+    path = f"{group}/{STORE}/kv"
     assert error(reader.call("PUT", path, {})) == (403, "AuthorizationFailed")
     assert contributor.call("PUT", path, {"location": "westeurope"}).status_code == 201
     assert reader.call("GET", path).status_code == 200
     refused = reader.call("DELETE", path).json()["error"]["message"]
     principal = arm.sandbox.identity.applications["auditor"].principal
     assert principal.object_id in refused
-    assert "'Microsoft.KeyVault/vaults/delete'" in refused
+    assert "'Microsoft.AppConfiguration/configurationStores/delete'" in refused
     role = f"{path}/providers/Microsoft.Authorization/roleAssignments/{uuid4()}"
     body = {"properties": _role(arm, roles.CONTRIBUTOR, principal.object_id)}
     assert error(contributor.call("PUT", role, body)) == (403, "AuthorizationFailed")
@@ -190,14 +190,14 @@ def test_a_role_assignment_gives_and_takes_a_right(arm: ArmClient, reader: ArmCl
     path = f"{group}/providers/Microsoft.Authorization/roleAssignments/{uuid4()}"
     created = arm.call("PUT", path, {"properties": _role(arm, roles.CONTRIBUTOR, auditor)}).json()
     assert created["properties"]["scope"] == group
-    assert reader.call("PUT", f"{group}/{VAULT}/mine", {"location": "westeurope"}).status_code == 201
+    assert reader.call("PUT", f"{group}/{STORE}/mine", {"location": "westeurope"}).status_code == 201
     again = path.rpartition("/")[0] + f"/{uuid4()}"
     body = {"properties": _role(arm, roles.CONTRIBUTOR, auditor)}
     assert error(arm.call("PUT", again, body)) == (409, "RoleAssignmentExists")
     listed = arm.call("GET", path.rpartition("/")[0]).json()["value"]
     assert [found["id"] for found in listed] == [created["id"]]
     assert arm.call("DELETE", path).status_code == 200
-    assert error(reader.call("DELETE", f"{group}/{VAULT}/mine")) == (403, "AuthorizationFailed")
+    assert error(reader.call("DELETE", f"{group}/{STORE}/mine")) == (403, "AuthorizationFailed")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_role_assignment_that_makes_no_sense(
 
 
 def test_a_lock_stops_a_delete_and_a_write(arm: ArmClient, group: str) -> None:
-    path = f"{group}/{VAULT}/kv"
+    path = f"{group}/{STORE}/kv"
     arm.call("PUT", path, {"location": "westeurope"})
     lock = f"{group}/providers/Microsoft.Authorization/locks/keep"
     arm.call("PUT", lock, {"properties": {"level": "CanNotDelete"}}).raise_for_status()
@@ -234,16 +234,18 @@ def test_a_lock_stops_a_delete_and_a_write(arm: ArmClient, group: str) -> None:
 
 def test_identities_are_filled_in(arm: ArmClient, group: str) -> None:
     mine = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1"
-    arm.call("PUT", mine, {"location": "westeurope", "properties": {"principalId": "p", "clientId": "c"}})
+    ids = arm.made(mine, {"principalId": "ignored"})["properties"]
     body = {
         "location": "westeurope",
         "identity": {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {mine: {}}},
     }
-    path = f"{group}/{VAULT}/kv"
+    path = f"{group}/{STORE}/kv"
     identity = arm.call("PUT", path, body).json()["identity"]
     UUID(identity["principalId"])
     assert identity["tenantId"] == arm.sandbox.tenant
-    assert identity["userAssignedIdentities"] == {mine: {"principalId": "p", "clientId": "c"}}
+    assert identity["userAssignedIdentities"] == {
+        mine: {name: ids[name] for name in ("principalId", "clientId")}
+    }
     assert arm.call("PUT", path, body).json()["identity"] == identity
     body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {f"{mine}2": {}}}
     assert error(arm.call("PUT", path, body)) == (400, "FailedIdentityOperation")
@@ -259,10 +261,10 @@ def test_changes_say_who_with_what_and_what_was_done(local_azure: Sandbox, contr
     correlation = str(uuid4())
     for number, agent in enumerate(agents):
         headers = {"User-Agent": agent, "x-ms-correlation-request-id": correlation}
-        contributor.call("PUT", f"{group}/{VAULT}/kv{number}", {"location": "westeurope"}, headers=headers)
+        contributor.call("PUT", f"{group}/{STORE}/kv{number}", {"location": "westeurope"}, headers=headers)
     made = [change for change in local_azure.state.changes() if change.correlation_id == correlation]
     assert [change.client for change in made] == list(agents.values())
-    assert {change.operation for change in made} == {"Microsoft.KeyVault/vaults/write"}
+    assert {change.operation for change in made} == {"Microsoft.AppConfiguration/configurationStores/write"}
     assert {change.principal.name for change in made} == {"operator"}
 
 

@@ -78,8 +78,9 @@ def test_the_services_of_an_account_come_with_it(arm: ArmClient, local_azure: Sa
 
 
 def test_the_parameters_of_a_server_come_with_it(arm: ArmClient, group: str) -> None:
-    server = f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg"
-    arm.made(server, {"version": "16"})
+    server = f"{group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{group.rpartition('/')[2]}-pg"
+    login = {"administratorLogin": "coa_admin", "administratorLoginPassword": "Only-For-1-Test"}
+    arm.made(server, {"version": "16", **login}, sku={"name": "Standard_B2s", "tier": "Burstable"})
     name = "require_secure_transport"
     defaults = {item["name"]: item["properties"] for item in listed(arm.call("GET", f"{server}/configurations"))}
     assert (defaults[name]["value"], defaults[name]["source"]) == ("on", "system-default")

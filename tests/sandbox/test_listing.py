@@ -29,7 +29,7 @@ def stocked(arm: ArmClient) -> str:
     group = arm.group("stocked")
     for number in range(5):
         arm.account(group, f"stocked{number}")
-    path = f"{group}/providers/Microsoft.KeyVault/vaults"
+    path = f"{group}/providers/Microsoft.AppConfiguration/configurationStores"
     for name, tags in (("Alpha", {"env": "prod"}), ("beta", {"env": "it's"})):
         arm.call("PUT", f"{path}/{name}", {"location": "northeurope", "tags": tags, "properties": {"secret": 1}})
     return group
@@ -54,17 +54,25 @@ def test_top_makes_pages_that_hold_everything_once(arm: ArmClient, stocked: str)
 def test_a_page_goes_on_where_it_was_though_things_come_and_go(arm: ArmClient) -> None:
     group = arm.group("moving")
     for name in "bdf":
-        arm.call("PUT", f"{group}/providers/Microsoft.KeyVault/vaults/{name}", {"location": "westeurope"})
+        arm.call(
+            "PUT",
+            f"{group}/providers/Microsoft.AppConfiguration/configurationStores/{name}",
+            {"location": "westeurope"},
+        )
     walk = pages(arm, f"{group}/resources", **{"$top": "2"})
     assert [found["name"] for found in next(walk)] == ["b", "d"]
     for name in "ae":
-        arm.call("PUT", f"{group}/providers/Microsoft.KeyVault/vaults/{name}", {"location": "westeurope"})
-    arm.call("DELETE", f"{group}/providers/Microsoft.KeyVault/vaults/d")
+        arm.call(
+            "PUT",
+            f"{group}/providers/Microsoft.AppConfiguration/configurationStores/{name}",
+            {"location": "westeurope"},
+        )
+    arm.call("DELETE", f"{group}/providers/Microsoft.AppConfiguration/configurationStores/d")
     assert [found["name"] for found in next(walk)] == ["e", "f"]
 
 
 def test_a_collection_of_one_type_in_a_group_and_in_the_subscription(arm: ArmClient, stocked: str) -> None:
-    (vaults,) = pages(arm, f"{stocked}/providers/Microsoft.KeyVault/vaults")
+    (vaults,) = pages(arm, f"{stocked}/providers/Microsoft.AppConfiguration/configurationStores")
     assert [found["name"] for found in vaults] == ["Alpha", "beta"]
     assert vaults[0]["properties"] == {"secret": 1}
     everywhere = next(pages(arm, f"{arm.base}/providers/Microsoft.Storage/storageAccounts"))
@@ -77,8 +85,8 @@ def test_a_collection_of_one_type_in_a_group_and_in_the_subscription(arm: ArmCli
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("resourceType eq 'Microsoft.KeyVault/vaults'", ["Alpha", "beta"]),
-        ("resourceType eq 'microsoft.keyvault/VAULTS' and name eq 'alpha'", ["Alpha"]),
+        ("resourceType eq 'Microsoft.AppConfiguration/configurationStores'", ["Alpha", "beta"]),
+        ("resourceType eq 'microsoft.appconfiguration/CONFIGURATIONSTORES' and name eq 'alpha'", ["Alpha"]),
         ("tagName eq 'env' and tagValue eq 'it''s'", ["beta"]),
         ("substringof('ET', name)", ["beta"]),
         ("location ne 'westeurope'", ["Alpha", "beta"]),

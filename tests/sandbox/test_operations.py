@@ -84,12 +84,12 @@ def test_a_resource_under_way_takes_no_second_operation(slow: ArmClient) -> None
 
 def test_a_group_that_is_being_deleted_takes_nothing_new(slow: ArmClient) -> None:
     group = slow.group("leaving")
-    vault = f"{group}/providers/Microsoft.KeyVault/vaults/kv"
-    slow.call("PUT", vault, {"location": "westeurope"})
+    store = f"{group}/providers/Microsoft.AppConfiguration/configurationStores/store"
+    slow.call("PUT", store, {"location": "westeurope"})
     accepted = slow.call("DELETE", group)
     assert accepted.status_code == 202
     assert slow.call("GET", group).json()["properties"]["provisioningState"] == "Deleting"
-    assert error(slow.call("PUT", f"{vault}2", {})) == (409, "ResourceGroupBeingDeleted")
+    assert error(slow.call("PUT", f"{store}2", {})) == (409, "ResourceGroupBeingDeleted")
     assert error(slow.call("PUT", group, {"location": "westeurope"})) == (409, "ResourceGroupBeingDeleted")
     assert slow.call("GET", accepted.headers["Location"], version=None).status_code == 202
     advance(slow)

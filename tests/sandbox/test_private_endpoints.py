@@ -84,16 +84,16 @@ def test_a_service_that_is_gone_leaves_a_dead_endpoint(
     assert arm.call("DELETE", path).status_code == 200
 
 
-def test_a_service_of_a_generic_type_shows_it_too_and_keeps_it(arm: ArmClient, group: str, subnet: str) -> None:
-    registry = f"{group}/providers/Microsoft.ContainerRegistry/registries/acr1"
-    arm.call("PUT", registry, {"location": "westeurope"})
+def test_a_registry_has_two_addresses_and_keeps_its_connection(arm: ArmClient, group: str, subnet: str) -> None:
+    registry = f"{group}/providers/Microsoft.ContainerRegistry/registries/acr12"
+    arm.made(registry, {}, sku={"name": "Premium"})
     path = f"{group}/{NETWORK}/privateEndpoints/pe"
     made = arm.call("PUT", path, body(subnet, registry, "registry")).json()["properties"]
     names = [found["fqdn"] for found in made["customDnsConfigs"]]
-    assert names == ["acr1.westeurope.data.azurecr.io", "acr1.azurecr.io"]
+    assert names == ["acr12.westeurope.data.azurecr.io", "acr12.azurecr.io"]
     addresses = {found["ipAddresses"][0] for found in made["customDnsConfigs"]}
     assert addresses == {"10.0.0.4", "10.0.0.5"}
-    arm.call("PUT", registry, {"location": "westeurope", "properties": {"adminUserEnabled": False}})
+    arm.made(registry, {"adminUserEnabled": False}, sku={"name": "Premium"})
     assert len(arm.call("GET", registry).json()["properties"]["privateEndpointConnections"]) == 1
 
 

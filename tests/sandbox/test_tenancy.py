@@ -48,11 +48,11 @@ def test_a_resource_group_from_start_to_end(arm: ArmClient) -> None:
     assert arm.call("PATCH", path, {"tags": {"b": "2"}}).json()["tags"] == {"b": "2"}
     assert arm.call("HEAD", path).status_code == 204
     assert error(arm.call("PUT", path, {"location": "eastus"})) == (409, "InvalidResourceGroupLocation")
-    vault = f"{path}/providers/Microsoft.KeyVault/vaults/kv"
-    arm.call("PUT", vault, {"location": "westeurope"})
+    store = f"{path}/providers/Microsoft.AppConfiguration/configurationStores/store"
+    arm.call("PUT", store, {"location": "westeurope"}).raise_for_status()
     assert arm.call("DELETE", path).status_code == 200
     assert arm.call("HEAD", path).status_code == 404
-    assert arm.call("HEAD", vault).status_code == 404
+    assert arm.call("HEAD", store).status_code == 404
     assert error(arm.call("DELETE", path)) == (404, "ResourceGroupNotFound")
 
 

@@ -4,13 +4,13 @@ import base64
 import copy
 import re
 import secrets
-from collections.abc import Iterable
 from typing import Any
 
 from lockdown.sandbox import implied
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Kind, one_of
-from lockdown.sandbox.providers.names import REFERENCE
+from lockdown.sandbox.providers import connections, customer_keys
+from lockdown.sandbox.providers.bodies import assigned, at, choose, described, keep, principals, stamp, suffix
 from lockdown.sandbox.providers.private_endpoints import reflect
 from lockdown.sandbox.state import Document, State
 
@@ -22,40 +22,34 @@ _SKUS = (
     "Standard_RAGZRS", "StandardV2_LRS", "StandardV2_GRS", "StandardV2_ZRS", "StandardV2_GZRS", "PremiumV2_LRS",
     "PremiumV2_ZRS",
 )  # fmt: skip
-_SERVICE = {"enabled": None, "keyType": None, "lastEnabledTime": None}
-_COMPUTED = frozenset(
-    {
-        "provisioningState", "primaryEndpoints", "primaryLocation", "statusOfPrimary", "lastGeoFailoverTime",
-        "secondaryLocation", "statusOfSecondary", "creationTime", "keyCreationTime", "secondaryEndpoints",
-        "geoReplicationStats", "failoverInProgress", "privateEndpointConnections", "blobRestoreStatus",
-        "storageAccountSkuConversionStatus", "isSkuConversionBlocked", "accountMigrationInProgress",
-    }
-)  # fmt: skip
-_IP_RULE = dict.fromkeys(("value", "action"), str)
-ACCOUNT = {
-    **dict.fromkeys(
-        (
-            "allowedCopyScope", "publicNetworkAccess", "sasPolicy", "keyPolicy", "customDomain", "accessTier",
-            "turboTier", "azureFilesIdentityBasedAuthentication", "supportsHttpsTrafficOnly", "isSftpEnabled",
-            "isLocalUserEnabled", "enableExtendedGroups", "isHnsEnabled", "largeFileSharesState", "routingPreference",
-            "dualStackEndpointPreference", "allowBlobPublicAccess", "minimumTlsVersion", "allowSharedKeyAccess",
-            "isNfsV3Enabled", "allowCrossTenantReplication", "defaultToOAuthAuthentication",
-            "immutableStorageWithVersioning", "dnsEndpointType", "geoPriorityReplicationStatus",
-            "allowSharedKeyAccessForServices", "dataCollaborationPolicyProperties", "allowCrossTenantDelegationSas",
+ACCOUNT, _COMPUTED = described("storage", "StorageAccountProperties", "StorageAccountPropertiesCreateParameters")
+_SERVICES = ("blob", "file", "queue", "table")
+_KEY = "encryption.keyvaultproperties"
+_WRITTEN = (
+    *(f"encryption.services.{service}.lastEnabledTime" for service in _SERVICES),
+    *(
+        f"{_KEY}.{name}"
+        for name in (
+            "currentVersionedKeyIdentifier",
+            "lastKeyRotationTimestamp",
+            "currentVersionedKeyExpirationTimestamp",
         )
     ),
-    "networkAcls": {
-        "bypass": str, "defaultAction": str, "ipRules": [_IP_RULE], "ipv6Rules": [_IP_RULE],
-        "virtualNetworkRules": [dict.fromkeys(("id", "action", "state"), str)],
-        "resourceAccessRules": [dict.fromkeys(("tenantId", "resourceId"), str)],
-    },
-    "encryption": {
-        "services": {"blob": _SERVICE, "file": _SERVICE, "table": _SERVICE, "queue": _SERVICE}, "keySource": str,
-        "requireInfrastructureEncryption": None, "keyvaultproperties": None, "identity": None,
-    },
-    **dict.fromkeys(_COMPUTED),
-}  # fmt: skip
-_FIXED = ("isHnsEnabled", "isNfsV3Enabled")
+)
+"""What only the service writes, inside what a client writes."""
+_FIXED = (
+    "isHnsEnabled",
+    "isNfsV3Enabled",
+    "encryption.requireInfrastructureEncryption",
+    "immutableStorageWithVersioning.enabled",
+)
+_WHY = {
+    "vault": ("KeyVaultVaultNotFound", "Unable to find keyvault."),
+    "key": ("KeyVaultEncryptionKeyNotFound", "Unable to find the key on the keyvault."),
+    "protection": ("KeyVaultPolicyError", "Keyvault policy recoverable is not set."),
+    "network": ("KeyVaultAuthenticationFailure", "The keyvault does not let trusted services in."),
+    "access": ("KeyVaultAuthenticationFailure", "Operation failed because of authentication issue on the keyvault."),
+}
 _SECONDARY = {"eastus": "westus", "westus": "eastus", "northeurope": "westeurope", "westeurope": "northeurope"}
 
 
@@ -67,24 +61,97 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
         if not availability["nameAvailable"]:
             raise ArmError(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
     else:
-        properties = document["properties"] = {**previous["properties"], **properties}
+        properties = document["properties"] = {**copy.deepcopy(previous["properties"]), **properties}
     _check_envelope(document, previous)
     one_of(document, "publicNetworkAccess", ("Enabled", "Disabled", "SecuredByPerimeter"))
     one_of(document, "minimumTlsVersion", ("TLS1_0", "TLS1_1", "TLS1_2", "TLS1_3"))
     one_of(document, "accessTier", ("Hot", "Cool", "Cold", "Premium"))
-    for flag in _FIXED:
-        known = ((previous or {}).get("properties") or {}).get(flag)
-        if previous is not None and properties.get(flag, known) != known:
-            raise ArmError(
-                409,
-                "AccountPropertyCannotBeUpdated",
-                f"The property '{flag}' was specified in the input, but it cannot be updated.",
-            )
+    keep(document, previous, *_WRITTEN)
+    _check_fixed(document, previous)
+    _check_immutability(document, previous)
     acls = properties.get("networkAcls")
     if previous is None:
         _fill(context, document)
+    else:
+        document.update({name: previous[name] for name in ("_keys",) if name in previous})
+    _fill_encryption(context, document, previous)
     if acls is not None or previous is None:
         properties["networkAcls"] = _complete(acls or {})
+
+
+def _check_fixed(document: Document, previous: Document | None) -> None:
+    for path in _FIXED:
+        known, wanted = at((previous or {}).get("properties") or {}, path), at(document["properties"], path)
+        if previous is not None and wanted is not None and bool(wanted) != bool(known):
+            raise ArmError(
+                409,
+                "AccountPropertyCannotBeUpdated",
+                f"The property '{path.rpartition('.')[2]}' was specified in the input, but it cannot be updated.",
+            )
+
+
+def _check_immutability(document: Document, previous: Document | None) -> None:
+    """Refuse a policy that begins locked, and a locked one that is weakened: it can only be made longer."""
+    place = "immutableStorageWithVersioning.immutabilityPolicy"
+    days, writes = "immutabilityPeriodSinceCreationInDays", "allowProtectedAppendWrites"
+    choose(document, f"{place}.state", "Disabled", "Unlocked", "Locked")
+    wanted = at(document["properties"], place) or {}
+    known = at((previous or {}).get("properties") or {}, place) or {}
+    locked = known.get("state") == "Locked"
+    if wanted.get("state") == "Locked" and known.get("state") not in ("Unlocked", "Locked"):
+        raise _invalid_value(f"{place}.state", "a policy is locked once it is there and Unlocked.")
+    weaker = (
+        wanted.get("state") != "Locked"
+        or int(wanted.get(days) or 0) < int(known.get(days) or 0)
+        or bool(wanted.get(writes)) != bool(known.get(writes))
+    )
+    if locked and weaker:
+        raise _invalid_value(place, "a locked policy can only be made longer.")
+
+
+def _invalid_value(name: str, why: str) -> ArmError:
+    message = f"Values for request parameters are invalid: {name}: {why}"
+    return ArmError(400, "InvalidValuesForRequestParameters", message, f"properties.{name}")
+
+
+def _fill_encryption(context: Context, document: Document, previous: Document | None) -> None:
+    properties = document["properties"]
+    encryption = properties.setdefault("encryption", {})
+    choose(document, "encryption.keySource", "Microsoft.Storage", "Microsoft.Keyvault")
+    encryption.setdefault("keySource", "Microsoft.Storage")
+    services = encryption.setdefault("services", {})
+    for service in ("file", "blob", *services):
+        services[service] = {
+            "keyType": "Account",
+            "enabled": True,
+            "lastEnabledTime": stamp(context),
+            **(services.get(service) or {}),
+        }
+    known = at(previous or {}, "properties.encryption.requireInfrastructureEncryption")
+    if known is not None:
+        encryption.setdefault("requireInfrastructureEncryption", known)
+    if encryption["keySource"] == "Microsoft.Keyvault":
+        _check_key(context, document, previous)
+
+
+def _check_key(context: Context, document: Document, previous: Document | None) -> None:
+    """Refuse a key that the account cannot use, and name the version that it uses."""
+    encryption = document["properties"]["encryption"]
+    key = encryption.get("keyvaultproperties") or {}
+    uri, name, version = (str(key.get(part) or "") for part in ("keyvaulturi", "keyname", "keyversion"))
+    if not uri or not name:
+        raise _invalid_value(_KEY, "a key of the customer's needs its vault and its name.")
+    asked = f"{uri.rstrip('/')}/keys/{name}" + (f"/{version}" if version else "")
+    named = str(at(encryption, "identity.userAssignedIdentity") or "")
+    held = [str((assigned(document, named) or {}).get("principalId") or "")] if named else principals(document)
+    if not any(held):
+        raise _invalid_value("encryption.identity", "the account does not have the identity that fetches its key.")
+    found = customer_keys.look(context, asked, held)
+    if found.problem:
+        code, message = _WHY[found.problem]
+        raise ArmError(409, code, message, f"properties.{_KEY}")
+    if at(previous or {}, f"properties.{_KEY}.currentVersionedKeyIdentifier") != found.identifier:
+        key |= {"currentVersionedKeyIdentifier": found.identifier, "lastKeyRotationTimestamp": stamp(context)}
 
 
 def _check_envelope(document: Document, previous: Document | None) -> None:
@@ -116,19 +183,13 @@ def _complete(acls: Document) -> Document:
 def _fill(context: Context, document: Document) -> None:
     """Write what a new account has beside what was asked for."""
     properties, name, location = document["properties"], str(document["name"]), document["location"]
-    now = context.state.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+    now = stamp(context)
     properties.setdefault("supportsHttpsTrafficOnly", True)
     properties.setdefault("allowBlobPublicAccess", False)
     properties.setdefault("allowCrossTenantReplication", False)
     properties.setdefault("minimumTlsVersion", "TLS1_2")
     if document["kind"] in ("StorageV2", "BlobStorage"):
         properties.setdefault("accessTier", "Hot")
-    encryption = properties.setdefault("encryption", {})
-    encryption.setdefault("keySource", "Microsoft.Storage")
-    services = encryption.setdefault("services", {})
-    for service in ("file", "blob"):
-        known = services.get(service) or {}
-        services[service] = {"keyType": "Account", "enabled": True, "lastEnabledTime": now, **known}
     properties |= {
         "provisioningState": "Succeeded",
         "privateEndpointConnections": [],
@@ -136,13 +197,13 @@ def _fill(context: Context, document: Document) -> None:
         "keyCreationTime": {"key1": now, "key2": now},
         "primaryLocation": location,
         "statusOfPrimary": "available",
-        "primaryEndpoints": _endpoints(name, _served(document["kind"])),
+        "primaryEndpoints": _endpoints(context, name, document["kind"]),
     }
     sku = document["sku"]["name"]
     if "GRS" in sku or "GZRS" in sku:
         properties |= {"secondaryLocation": _SECONDARY.get(location, "centralus"), "statusOfSecondary": "available"}
         if "RA" in sku:
-            properties["secondaryEndpoints"] = _endpoints(f"{name}-secondary", _served(document["kind"]))
+            properties["secondaryEndpoints"] = _endpoints(context, f"{name}-secondary", document["kind"])
 
 
 def _served(kind: str) -> tuple[str, ...]:
@@ -154,12 +215,15 @@ def _applied(context: Context, document: Document, previous: Document | None) ->
     if previous is not None:
         return
     for service in implied.SERVICES:
-        context.put(implied.service(document, service))
+        made = implied.service(document, service)
+        if service == "blobServices" and at(document, "properties.immutableStorageWithVersioning.enabled"):
+            made["properties"]["isVersioningEnabled"] = True
+        context.put(made)
 
 
-def _endpoints(name: str, services: Iterable[str]) -> dict[str, str]:
-    zones = {"web": "z13.web"}
-    return {service: f"https://{name}.{zones.get(service, service)}.core.windows.net/" for service in services}
+def _endpoints(context: Context, name: str, kind: str) -> dict[str, str]:
+    zones, end = {"web": "z13.web"}, suffix(context, "storage")
+    return {service: f"https://{name}.{zones.get(service, service)}.{end}/" for service in _served(kind)}
 
 
 def check_name(state: State, name: str) -> dict[str, Any]:
@@ -201,24 +265,10 @@ def _list_keys(context: Context, document: Document, body: Document) -> tuple[in
     return 200, {"keys": shown}
 
 
-def _prepare_connection(context: Context, document: Document, previous: Document | None) -> None:
-    del context, previous
-    state = document["properties"].get("privateLinkServiceConnectionState") or {}
-    if state.get("status") not in ("Approved", "Rejected", "Pending", "Disconnected"):
-        raise bad_request("The status of a connection is Approved, Rejected, Pending or Disconnected.", target="status")
-
-
-_DECISION = dict.fromkeys(("status", "description", "actionRequired"), str)
-CONNECTION = Kind(
-    f"{_TYPE}/privateEndpointConnections",
-    {"privateEndpoint": REFERENCE, "privateLinkServiceConnectionState": _DECISION, "provisioningState": None},
-    computed=frozenset({"privateEndpoint", "provisioningState"}),
-    name=re.compile(r".+"), inline="privateEndpointConnections", tracked=False, prepare=_prepare_connection,
-)  # fmt: skip
 KINDS = (
     Kind(
-        _TYPE, ACCOUNT, computed=_COMPUTED, name=_NAME, create="location", prepare=_prepare, applied=_applied,
-        actions={"listkeys": _list_keys},
+        _TYPE, ACCOUNT, computed=_COMPUTED, name=_NAME, create="location", seconds=30, prepare=_prepare,
+        applied=_applied, actions={"listkeys": _list_keys},
     ),
-    CONNECTION,
+    connections.kind(_TYPE),
 )  # fmt: skip

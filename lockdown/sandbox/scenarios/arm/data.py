@@ -7,6 +7,7 @@ it. An option that the provider leaves out of an answer is left out here.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lockdown.sandbox import parameters
 from lockdown.sandbox.scenarios.arm.envelope import Group, child, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
@@ -77,34 +78,10 @@ def postgres_database(server: Document, name: str) -> Document:
     return child(server, "databases", name, {"charset": "UTF8", "collation": "en_US.utf8"})
 
 
-PARAMETERS: Mapping[str, str] = {
-    "azure.extensions": "",
-    "log_checkpoints": "on",
-    "log_connections": "on",
-    "log_disconnections": "on",
-    "logfiles.download_enable": "off",
-    "pgaudit.log": "none",
-    "require_secure_transport": "on",
-    "shared_preload_libraries": "pg_cron,pg_stat_statements",
-    "ssl_max_protocol_version": "",
-    "ssl_min_protocol_version": "TLSv1.2",
-}
-"""Some of the parameters of a PostgreSQL server, and what each is when nobody sets it."""
-
-
 def postgres_parameters(server: Document, changed: Mapping[str, str]) -> Iterator[Document]:
     """Yield the parameters of a PostgreSQL server; those of ``changed`` have another value than the default."""
-    for name, default in PARAMETERS.items():
-        properties = {
-            "value": changed.get(name, default),
-            "defaultValue": default,
-            "dataType": "Set" if "," in default or name == "pgaudit.log" else "Enumeration",
-            "source": "user-override" if name in changed else "system-default",
-            "isDynamicConfig": name != "shared_preload_libraries",
-            "isReadOnly": False,
-            "isConfigPendingRestart": False,
-        }
-        yield child(server, "configurations", name, properties)
+    for name in parameters.POSTGRES:
+        yield child(server, "configurations", name, parameters.postgres(name, changed.get(name)))
 
 
 def postgres_administrator(server: Document, tenant: str, name: str) -> Document:
@@ -137,9 +114,8 @@ def mysql_server(
 
 def mysql_parameters(server: Document) -> Iterator[Document]:
     """Yield the parameters of a MySQL server that say how it is reached, as Azure makes them."""
-    for name, value in (("require_secure_transport", "ON"), ("tls_version", "TLSv1.2,TLSv1.3")):
-        properties = {"value": value, "defaultValue": value, "source": "system-default", "isReadOnly": "False"}
-        yield child(server, "configurations", name, properties)
+    for name in ("require_secure_transport", "tls_version"):
+        yield child(server, "configurations", name, parameters.mysql(name))
 
 
 def cosmos_account(

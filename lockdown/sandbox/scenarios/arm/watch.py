@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lockdown.sandbox import workspace_tables as tables
 from lockdown.sandbox.scenarios.arm.envelope import Group, child, reference, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
@@ -19,29 +20,7 @@ ACTIVITY = (
 )
 """Every category of a subscription's activity log."""
 
-TABLES = (
-    "AKSAudit",
-    "AKSAuditAdmin",
-    "AKSControlPlane",
-    "AppRequests",
-    "AppTraces",
-    "AzureActivity",
-    "AzureDiagnostics",
-    "AzureMetrics",
-    "ContainerLog",
-    "ContainerLogV2",
-    "ContainerRegistryLoginEvents",
-    "ContainerRegistryRepositoryEvents",
-    "KubePodInventory",
-    "NTANetAnalytics",
-    "PGSQLServerLogs",
-    "Perf",
-    "StorageBlobLogs",
-    "StorageFileLogs",
-    "StorageQueueLogs",
-    "StorageTableLogs",
-    "Usage",
-)
+TABLES = tables.NAMES
 """Some of the tables that every workspace has, written to or not."""
 
 
@@ -108,21 +87,7 @@ def workspace_tables(workspace: Document, names: Sequence[str], *, interactive: 
     """Yield tables of a workspace, searchable for ``interactive`` days and kept for ``total``."""
     default = workspace["properties"]["retentionInDays"]
     for name in names:
-        yield child(
-            workspace,
-            "tables",
-            name,
-            {
-                "provisioningState": "Succeeded",
-                "plan": "Analytics",
-                "retentionInDays": interactive,
-                "totalRetentionInDays": total,
-                "archiveRetentionInDays": total - interactive,
-                "retentionInDaysAsDefault": interactive == default,
-                "totalRetentionInDaysAsDefault": total == interactive,
-                "schema": {"name": name, "tableType": "Microsoft", "tableSubType": "Any"},
-            },
-        )
+        yield child(workspace, "tables", name, tables.table(name, default, interactive, total))
 
 
 def action_group(group: Group, name: str, address: str) -> Document:
