@@ -28,7 +28,11 @@ SUBNET = f"{NETWORK}/virtualNetworks/net/subnets/one"
 ME = Principal(str(uuid4()), str(uuid4()), "me", "ServicePrincipal")
 PLACE = {"location": "westeurope", "tags": {"a": "b"}}
 BODIES: dict[str, dict[str, Any]] = {
-    f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv": {**PLACE, "properties": {"a": [1]}, "sku": {"name": "x"}},
+    f"{GROUP}/providers/Microsoft.AppConfiguration/configurationStores/kv": {
+        **PLACE,
+        "properties": {"a": [1]},
+        "sku": {"name": "x"},
+    },
     f"{NETWORK}/virtualNetworks/net2": {
         **PLACE,
         "properties": {
@@ -213,6 +217,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "properties": {
             "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{OWNER}",
             "principalId": str(uuid4()),
+            "principalType": "ServicePrincipal",
         }
     },
     GROUP: PLACE,
