@@ -17,7 +17,7 @@ from lockdown import config
 from lockdown.errors import Exit, IncompleteError, UsageError
 
 if TYPE_CHECKING:
-    from lockdown.model import Cloud
+    from lockdown.model import Cloud, Waiver
     from lockdown.provisioner.arm import Arm
     from lockdown.provisioner.environment import Environment
     from lockdown.provisioner.graph import Blueprint
@@ -127,12 +127,12 @@ def command(environment: Path | None, destroy: bool, schema: bool, subscription:
 
 def _build(asked: Asked) -> int:
     from lockdown.provisioner import plan as plans
-    from lockdown.provisioner import preflight, show, waivers
+    from lockdown.provisioner import preflight, show
 
     found = _environment(asked)
-    waivers.templates(waivers.beside(asked.file))  # what is wrong with them is to be found before an hour of building
     _check_key(asked, found)
     with _work(asked, found) as work:
+        accepted = _waivers(work)
         work.say(["Reading what exists"])
         plan = plans.make(work.blueprint, work.arm)
         checked = preflight.check(work.site, work.blueprint, plan, work.arm)
@@ -141,12 +141,13 @@ def _build(asked: Asked) -> int:
             return Exit.DRIFT if plan.pending else Exit.OK
         work.say(show.plan_lines(work.site, plan, checked))
         _refuse(work, plan, checked)
-        if plan.pending and not asked.yes:
-            click.confirm("\nBuild this?", abort=True, err=True)
-        return _apply(work, plan, checked)
+        if plan.pending and not asked.yes and not click.confirm("\nBuild this?", err=True):
+            work.say(["Nothing was written."])
+            return Exit.DRIFT
+        return _apply(work, plan, checked, accepted)
 
 
-def _apply(work: _Work, plan: Plan, checked: Preflight) -> int:
+def _apply(work: _Work, plan: Plan, checked: Preflight, accepted: tuple[Waiver, ...]) -> int:
     from lockdown.cli.building import building
     from lockdown.provisioner import apply, show
     from lockdown.provisioner.outcome import Outcome
@@ -158,7 +159,7 @@ def _apply(work: _Work, plan: Plan, checked: Preflight) -> int:
             outcome = apply.apply(work.blueprint, plan, work.arm, watch)
     told = {**show.plan_json(work.site, plan, checked), "outcome": show.outcome_json(outcome)}
     _unfinished(work, outcome, told)
-    finished, code = _audit(work, outcome)
+    finished, code = _audit(work, outcome, accepted)
     if work.asked.as_json:
         click.echo(json.dumps({**told, "directory": str(work.out), "run": finished.record.run}, sort_keys=True))
     else:
@@ -188,7 +189,7 @@ def _unfinished(work: _Work, outcome: Outcome, told: dict[str, Any]) -> None:
     raise IncompleteError(f"{what}, and was not audited. {text}", step)
 
 
-def _audit(work: _Work, outcome: Outcome) -> tuple[Finished, Exit]:
+def _audit(work: _Work, outcome: Outcome, accepted: tuple[Waiver, ...]) -> tuple[Finished, Exit]:
     """Audit what was built with the waivers of the environment, and make a compliant run the baseline."""
     from lockdown import run
     from lockdown.cli.audit import exit_code, summarise
@@ -199,13 +200,9 @@ def _audit(work: _Work, outcome: Outcome) -> tuple[Finished, Exit]:
     egress = work.blueprint.steps.get(output.EGRESS)
     document = work.arm.get(egress.id, egress.api_version).body if isinstance(egress, Resource) else None
     boundary = output.boundary(work.site, document)
-    templates = waivers.beside(work.asked.file)
-    accepted = waivers.made(
-        templates, work.site.environment, work.blueprint, datetime.now(UTC).date(), output.decided(work.out)
-    )
     written = output.write_config(work.out, work.site, boundary, accepted)
-    if not templates.is_file():
-        work.say([f"Nothing is waived: there is no {templates}."])
+    if not waivers.beside(work.asked.file).is_file():
+        work.say([f"Nothing is waived: there is no {waivers.beside(work.asked.file)}."])
     _settle(work, outcome)
     directory = work.out / output.AUDITS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     wanted = run.Wanted(
@@ -226,6 +223,14 @@ def _audit(work: _Work, outcome: Outcome) -> tuple[Finished, Exit]:
         finished = replace(finished, directory=output.approve(work.out, finished.directory))
         work.say(["", "From now on:", f"  lockdown drift -c {written} --baseline {finished.directory}"])
     return finished, code
+
+
+def _waivers(work: _Work) -> tuple[Waiver, ...]:
+    """Return the waivers; what is wrong with them is to be found before an hour of building, not after."""
+    from lockdown.provisioner import output, waivers
+
+    today, decided = datetime.now(UTC).date(), output.decided(work.out)
+    return waivers.made(waivers.beside(work.asked.file), work.site.environment, work.blueprint, today, decided)
 
 
 def _settle(work: _Work, outcome: Outcome) -> None:
@@ -259,8 +264,14 @@ def _destroy(asked: Asked) -> int:
             _show(work, told, show.removal_lines(work.site, removals))
             return Exit.DRIFT if removals.going else Exit.OK
         work.say(show.removal_lines(work.site, removals))
-        if removals.going and not asked.yes:
-            click.confirm(f"\nRemove {work.site.environment.environment} for good?", abort=True, err=True)
+        if not removals.going:
+            if asked.as_json:
+                click.echo(json.dumps(told, sort_keys=True))
+            return Exit.OK
+        question = f"\nRemove {work.site.environment.environment} for good?"
+        if not asked.yes and not click.confirm(question, err=True):
+            work.say(["Nothing was removed."])
+            return Exit.DRIFT
         typical = {going.key: going.seconds for going in removals.going}
         with building(len(removals.going), lambda key: typical.get(key, 0), quiet=asked.quiet) as watch:
             outcome = destroy.apply(work.blueprint, removals, work.arm, watch)

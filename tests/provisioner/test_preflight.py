@@ -244,8 +244,9 @@ ROOMY = (usage("cores", 0, 100), usage("standardDSv5Family", 0, 100))
     [
         (compute([size()], *ROOMY), ""),
         (compute([size("standard_d4S_v5")], *ROOMY), ""),
-        (compute([], *ROOMY), "eastus has no size Standard_D4s_v5"),
-        (compute([size(resourceType="disks")], *ROOMY), "eastus has no size"),
+        (compute([size("Standard_D8s_v5")], *ROOMY), "True: cluster: eastus has no size Standard_D4s_v5"),
+        (compute([], *ROOMY), "False: sizes of machines: not checked"),
+        (compute([size(resourceType="disks")], *ROOMY), "False: sizes of machines: not checked"),
         (
             compute([size(restrictions=[{"type": "Location", "reasonCode": "NotAvailableForSubscription"}])], *ROOMY),
             "(NotAvailableForSubscription)",
@@ -387,6 +388,17 @@ def test_roles_that_the_caller_lacks(given: tuple[Body, ...], expected: str) -> 
 
 def test_while_there_is_no_group_the_roles_on_the_subscription_count() -> None:
     assert told(rights, case(permissions(ROOT, OWNER), GROUP_STEP, STORAGE, ROLE, REGISTER)) == ""
+
+
+def test_what_azure_makes_itself_is_asked_for_at_the_subscription() -> None:
+    class WithoutGroup(Azure):
+        def items(self, path: str, api_version: str, **query: str) -> Iterator[Body]:
+            if "/resourcegroups/" in path.lower():
+                raise RefusedError(404, "ResourceGroupNotFound", "There is none.", "r-1", path)
+            return super().items(path, api_version, **query)
+
+    azure = WithoutGroup(permissions(ROOT, CONTRIBUTOR).documents)
+    assert told(rights, case(azure, STORAGE)) == ""
 
 
 def test_permissions_that_cannot_be_read_are_said_to_be_unchecked() -> None:

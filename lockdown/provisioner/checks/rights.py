@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from lockdown.provisioner.answers import RefusedError
+from lockdown.provisioner.answers import RefusedError, is_absent
 from lockdown.provisioner.checks import Case, Finding, resource_type
 from lockdown.provisioner.graph import Action, Resource, Step
 
@@ -33,7 +33,7 @@ def rights(case: Case) -> Iterator[Finding]:
     needed: dict[str, set[str]] = {}
     for scope, operation in _needed(case):
         needed.setdefault(scope, set()).add(operation)
-    known: dict[str, list[Mapping[str, Any]] | None] = {}
+    known: dict[str, list[Mapping[str, Any]]] = {}
     for scope, operations in sorted(needed.items(), key=lambda item: (len(item[0]), item[0])):
         try:
             permissions = _permissions(case, scope, known)
@@ -95,11 +95,18 @@ def _scope(path: str, new: set[str], subscription: str) -> str:
     return subscription if creates_it or group[0].lower() in new else group[0]
 
 
-def _permissions(case: Case, scope: str, known: dict[str, list[Mapping[str, Any]] | None]) -> list[Mapping[str, Any]]:
+def _permissions(case: Case, scope: str, known: dict[str, list[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
     found = known.get(scope.lower())
     if found is None:
-        path = f"{scope}/providers/Microsoft.Authorization/permissions"
-        found = known[scope.lower()] = list(case.reads.items(path, _PERMISSIONS))
+        try:
+            path = f"{scope}/providers/Microsoft.Authorization/permissions"
+            found = list(case.reads.items(path, _PERMISSIONS))
+        except RefusedError as error:
+            if not is_absent(error) or scope == case.subscription:
+                raise
+            # Azure makes the group of network watchers by itself, with the first network.
+            found = _permissions(case, case.subscription, known)
+        known[scope.lower()] = found
     return found
 
 
