@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from lockdown.sandbox.providers.private_link import members, record_name
 from lockdown.sandbox.server import Sandbox
+from lockdown.sandbox.state import State
 from tests.sandbox.arm_client import ArmClient, error
 
 NETWORK = "providers/Microsoft.Network"
@@ -249,6 +251,25 @@ def test_the_names_of_each_service(
     assert zone_group(arm, made["id"], found) == (201, "")
     shown = arm.call("GET", f"{found}/A").json()["value"]
     assert sorted(item["name"] for item in shown) == sorted(records)
+
+
+@pytest.mark.parametrize(
+    ("group_id", "zone_name", "record"),
+    [
+        ("blob", "privatelink.blob.core.usgovcloudapi.net", "svc"),
+        ("blob_secondary", "privatelink.blob.core.usgovcloudapi.net", "svc-secondary"),
+        ("vault", "privatelink.vaultcore.usgovcloudapi.net", "svc"),
+        ("registry", "privatelink.azurecr.us", "svc.usgovvirginia.data"),
+        ("batchAccount", "privatelink.batch.usgovcloudapi.net", "svc.usgovvirginia"),
+        ("postgresqlServer", "privatelink.postgres.database.usgovcloudapi.net", "svc"),
+        ("azuremonitor", "privatelink.monitor.azure.us", "api"),
+    ],
+)
+def test_the_names_of_the_government_cloud(group_id: str, zone_name: str, record: str) -> None:
+    service = {"id": "/service", "name": "svc", "location": "USGov Virginia"}
+    first = next(members(State("tenant"), service, group_id, "usgovvirginia"))
+    assert record_name(first.fqdns[0], zone_name) == record
+    assert record_name(first.fqdns[0], "privatelink.example.com") == ""
 
 
 def test_a_monitor_scope_has_the_shared_names_and_those_of_its_workspace(arm: ArmClient, group: str) -> None:
