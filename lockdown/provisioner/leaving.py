@@ -10,6 +10,9 @@ from lockdown.provisioner.judging import is_group
 from lockdown.provisioner.walk import Node
 
 _LOCKS = "/providers/microsoft.authorization/locks/"
+_ALONE = ("/virtualnetworklinks/", "/scopedresources/")
+"""Parts that Azure wants removed before it removes their whole."""
+
 Needs = Mapping[str, frozenset[str]]
 
 
@@ -38,13 +41,13 @@ def _is_below(step: Resource, other: Resource) -> bool:
 def together(blueprint: Blueprint, going: Mapping[str, Resource]) -> dict[str, str]:
     """Return what is not removed by itself: key of the part to key of the whole that it goes with.
 
-    A part whose whole can only go after something that needs the part gone first is removed by itself.
+    A part is removed by itself if Azure wants that, or if its whole can only go after something that needs it gone.
     """
     needs = schedule.through(schedule.ordered(blueprint), set(going))
     found: dict[str, str] = {}
     for key, step in going.items():
         whole = holder(step, going)
-        if whole is None:
+        if whole is None or any(kind in step.id.lower() for kind in _ALONE):
             continue
         tried = {**found, key: found.get(whole, whole)}
         if _ordered(_merged(needs, going, tried)) is not None:
