@@ -23,7 +23,16 @@ _NAMES = {
 _ID_LENGTH = 16
 
 
-ITEMS = ("verdicts", "resources", "properties", "waivers", "policies", "reverted")
+_KEYS = {
+    "verdicts": ("verdict", "policy", "resource", "part", "before", "after"),
+    "resources": ("resource", "kind", "table", "resource"),
+    "properties": ("property", "table", "resource", "path", "before", "after"),
+    "waivers": ("waiver", "kind", "policy", "resource", "part", "after"),
+    "policies": ("policy", "kind", "policy", "before", "after"),
+    "reverted": ("reverted", "kind", "resource", "path", "changed"),
+}
+"""By list, the word and the fields that the id of an item is made of."""
+ITEMS = tuple(_KEYS)
 """The lists of what counts as drift."""
 
 
@@ -39,12 +48,7 @@ def to_json(drift: Drift) -> dict[str, object]:
         "current": _object(drift.current),
         "empty": drift.is_empty,
         "complete": drift.complete,
-        "verdicts": [_item("verdict", i, "policy", "resource", "part", "before", "after") for i in drift.verdicts],
-        "resources": [_item("resource", i, "kind", "table", "resource") for i in drift.resources],
-        "properties": [_item("property", i, "table", "resource", "path", "before", "after") for i in drift.properties],
-        "waivers": [_item("waiver", i, "kind", "policy", "resource", "part", "after") for i in drift.waivers],
-        "policies": [_item("policy", i, "kind", "policy", "before", "after") for i in drift.policies],
-        "reverted": [_item("reverted", i, "kind", "resource", "path", "changed") for i in drift.reverted],
+        **{section: [_item(section, item) for item in getattr(drift, section)] for section in ITEMS},
         "notCompared": [_object(i) for i in drift.not_compared],
         "warnings": list(drift.warnings),
     }
@@ -64,10 +68,15 @@ def counts(document: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _item(kind: str, item: object, *key: str) -> dict[str, object]:
+def item_id(section: str, item: Mapping[str, object]) -> str:
+    """Return the id of an item, given as JSON values, in one of the lists."""
+    kind, *key = _KEYS[section]
+    return sha256(canonical([kind, *(_folded(name, item[name]) for name in key)])).hexdigest()[:_ID_LENGTH]
+
+
+def _item(section: str, item: object) -> dict[str, object]:
     found = _object(item)
-    identity = [kind, *(_folded(name, found[name]) for name in key)]
-    return {"id": sha256(canonical(identity)).hexdigest()[:_ID_LENGTH], **found}
+    return {"id": item_id(section, found), **found}
 
 
 def _folded(name: str, value: object) -> object:

@@ -26,7 +26,7 @@ RESULTS, RUN, SUMS, BY_HAND, BUNDLE = (
     "VERIFY.txt",
     "seal/bundle.dsse.json",
 )
-DRIFT = "results/drift.json"
+DRIFT, TOPOLOGY = "results/drift.json", "results/topology.json"
 ACCEPTED = "history/accepted.jsonl"
 RUN_TOKEN, BUNDLE_TOKEN = "run/run.tsr", "seal/bundle.tsr"
 SIGNED_FOLDERS = ("inputs/", "policies/", "results/")

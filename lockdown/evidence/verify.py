@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lockdown.errors import Exit, StaleError, UntrustedError
 from lockdown.evidence import checks, predicate
 from lockdown.evidence.checks import Replayed, Signed
-from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, DRIFT, RESULTS, RUN, RUN_TOKEN, Files
+from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, DRIFT, RESULTS, RUN, RUN_TOKEN, TOPOLOGY, Files
 from lockdown.evidence.ledger import Check, Ledger
 from lockdown.evidence.recount import Recounted
 from lockdown.evidence.times import stamp
@@ -148,7 +148,7 @@ def _formats(
     recount: Callable[[Mapping[str, int]], Mapping[str, int]] | None,
     recounted: Recounted | None,
 ) -> None:
-    if not {name for name in names or () if name.startswith("results/")} - {RESULTS, DRIFT}:
+    if not {name for name in names or () if name.startswith("results/")} - {RESULTS, DRIFT, TOPOLOGY}:
         ledger.skip("formats", "the run holds the record in no other format")
     elif recount is None:
         ledger.skip("formats", "not counted again")

@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from lockdown import __version__, record, strict
 from lockdown.drift import accepted as drift
 from lockdown.drift.accepted import Acceptances, Accepted
+from lockdown.drift.encode import item_id
 from lockdown.errors import TamperedError, UntrustedError, UsageError
 from lockdown.evidence import dsse, earlier, keys, seal, statement, timestamp
 from lockdown.evidence.dsse import Envelope
@@ -275,8 +276,8 @@ def in_force(lines: Sequence[Line]) -> Acceptances:
         if found.becomes != found.baseline:
             held.clear()
             continue
-        for item_id in found.withdrawn:
-            held.pop(item_id, None)
+        for gone in found.withdrawn:
+            held.pop(gone, None)
         for item in found.accepted:
             told = (item.id, item.section, item.severity, item.state, item.what)
             held[item.id] = Accepted(*told, reason=found.reason, by=line.envelope.key_id, at=found.at)
@@ -306,12 +307,13 @@ def accept(
     Raises:
         UsageError: an id is not one of this drift, or the run was compared with another baseline.
         UntrustedError: one of the two is not signed, or with a trust root, the signer may not accept drift.
+        TamperedError: the drift says something else than its ids.
     """
     if baseline.payload is None or run.payload is None:
         raise UntrustedError("Only a signed run can be a baseline or have its drift accepted.", "Sign both (--key).")
     before = read_lines(baseline.files)
     document = _drift(run, baseline, acceptances(baseline))
-    there = {str(item["id"]): (section, item) for section, item in drift.items(document)}
+    there = {_checked_id(section, item): (section, item) for section, item in drift.items(document)}
     chosen = list(there) if ALL in ids else list(dict.fromkeys(ids))
     if unknown := [item_id for item_id in chosen if item_id not in there]:
         raise UsageError(
@@ -355,6 +357,14 @@ def _drift(run: Earlier, baseline: Earlier, held: Acceptances) -> Mapping[str, A
             "Run lockdown drift with this baseline, and accept what it finds.",
         )
     return dict(document)
+
+
+def _checked_id(section: str, item: Mapping[str, Any]) -> str:
+    # Whoever accepts reads what an item says and names its id: the one must be the other's.
+    found = str(item["id"])
+    if section != "lapsed" and item_id(section, item) != found:
+        raise TamperedError(f"{DRIFT} has an item whose id {found!a} is not that of what it says.")
+    return found
 
 
 def _item(section: str, item: Mapping[str, Any]) -> Item:

@@ -12,7 +12,7 @@ import pytest
 from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
 from lockdown.evidence import keys
-from lockdown.evidence.seal import seal
+from lockdown.evidence.seal import seal, sign_run
 from tests.cli.test_earlier import Captured, Place
 from tests.hostile.test_small_run import small_run
 
@@ -189,6 +189,19 @@ def test_an_acceptance_cannot_be_moved_dropped_or_changed(desk: Desk) -> None:
     (other / "accepted.jsonl").write_bytes(lines[0])
     seal(desk.folder / "one", signer)
     assert desk.verify("one") == Exit.TAMPERED
+
+
+def test_a_job_that_says_of_an_id_what_it_is_not(desk: Desk, capsys: Captured) -> None:
+    desk.night("one", "run", open="Disabled", closed="Enabled", new="Disabled")
+    opened = desk.ids("one", "properties")[0]
+    path = desk.folder / "one/results/drift.json"
+    path.write_bytes(path.read_bytes().replace(b"properties.publicNetworkAccess", b"properties.enableSoftDelete"))
+    signer = keys.load_signer("file:keys/private.pem")
+    sign_run(desk.folder / "one", signer)
+    seal(desk.folder / "one", signer)
+    assert desk.verify("one") == Exit.OK
+    assert desk.accept("approved", "one", opened) == Exit.TAMPERED
+    assert "is not that of what it says" in capsys.readouterr().err
 
 
 def test_it_is_checked_by_hand_with_two_keys(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,19 @@ def test_verifying_imports_nothing_of_azure_and_no_query_engine(sealed: Path, tr
     loaded = modules_after("verify", str(sealed), "--trust", str(trust_file))
     assert "cryptography" in loaded
     assert not {"azure", "msal", "duckdb", "lockdown.run", "lockdown.cloud", "jinja2", "yaml"} & loaded
+
+
+def test_verifying_starts_fast(sealed: Path, trust_file: Path) -> None:
+    command = [sys.executable, "-m", "lockdown", "verify", str(sealed), "--trust", str(trust_file)]
+
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Of the processor's time, so that other work on the machine does not count.
+    assert min(seconds() for _ in range(5)) < 0.3
 
 
 def test_cryptography_is_loaded_only_for_signatures(sealed: Path) -> None:
