@@ -230,7 +230,7 @@ def _waivers(work: _Work) -> tuple[Waiver, ...]:
     from lockdown.provisioner import output, waivers
 
     today, decided = datetime.now(UTC).date(), output.decided(work.out)
-    return waivers.made(waivers.beside(work.asked.file), work.site.environment, work.blueprint, today, decided)
+    return waivers.made(waivers.beside(work.asked.file), work.site, work.blueprint, today, decided)
 
 
 def _settle(work: _Work, outcome: Outcome) -> None:
@@ -283,7 +283,7 @@ def _destroy(asked: Asked) -> int:
             raise outcome.interrupted
         if not outcome.complete:
             raise IncompleteError(f"Not everything is gone. {text}", "Run the same command again.")
-        work.say([f"{len(outcome.done)} removed."])
+        work.say([f"{work.site.environment.environment} is gone."])
         return Exit.OK
 
 

@@ -106,8 +106,8 @@ def removal_lines(site: Site, removals: Removals) -> Iterator[str]:
     if removals.staying:
         yield ""
         yield "What stays"
-        for staying in removals.staying:
-            yield from _wrapped(f"{staying.key}: {staying.why}", "  ", "    ")
+        for why, keys in _by_reason(removals).items():
+            yield from _wrapped(f"{', '.join(keys)}: {why}", "  ", "    ")
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
@@ -264,6 +264,13 @@ def _counts(verbs: Iterable[Verb]) -> dict[Verb, int]:
     for verb in verbs:
         counts[verb] = counts.get(verb, 0) + 1
     return counts
+
+
+def _by_reason(removals: Removals) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for staying in removals.staying:
+        reasons.setdefault(staying.why, []).append(staying.key)
+    return reasons
 
 
 def _place(site: Site) -> str:

@@ -18,9 +18,10 @@ from lockdown import yamlfile
 from lockdown.config import LONGEST_WAIVER
 from lockdown.errors import UsageError
 from lockdown.model import Waiver
-from lockdown.provisioner.environment import Environment
 from lockdown.provisioner.graph import Blueprint, Resource, at
+from lockdown.provisioner.site import Site
 
+_SUBSCRIPTION = "subscription"
 _Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -33,7 +34,7 @@ class Template(_Strict):
 
     Attributes:
         policy: the policy that fails.
-        resource: the key of the step whose resource fails it.
+        resource: the key of the step whose resource fails it, or ``subscription``.
         reason: why that is accepted.
         owner: who answers for it, where that is not the environment's owner.
         days: how long it holds.
@@ -74,7 +75,7 @@ def templates(path: Path) -> tuple[Template, ...]:
 
 def made(
     path: Path,
-    environment: Environment,
+    site: Site,
     blueprint: Blueprint,
     today: date,
     earlier: Mapping[tuple[str, str], date] | None = None,
@@ -83,7 +84,7 @@ def made(
 
     Args:
         path: the file of the templates.
-        environment: whose settings say which of them apply.
+        site: the environment, whose settings say which of them apply, in its subscription.
         blueprint: says which resource a key is.
         today: the day from which they hold.
         earlier: last days that were decided before, by policy and resource id in lower case: they stay, so that
@@ -92,26 +93,33 @@ def made(
     Raises:
         UsageError: a template names a step or a setting that the environment does not have.
     """
-    return tuple(_made(path, environment, blueprint, today, earlier or {}))
+    return tuple(_made(path, site, blueprint, today, earlier or {}))
 
 
 def _made(
-    path: Path, environment: Environment, blueprint: Blueprint, today: date, earlier: Mapping[tuple[str, str], date]
+    path: Path, site: Site, blueprint: Blueprint, today: date, earlier: Mapping[tuple[str, str], date]
 ) -> Iterator[Waiver]:
+    environment, subscription = site.environment, site.subscription
     settings = environment.model_dump(mode="json", by_alias=True)
     for number, template in enumerate(templates(path)):
         where = f"{path}: waivers.{number}"
         if not _applies(template, settings, where):
             continue
-        step = blueprint.steps.get(template.resource)
-        if not isinstance(step, Resource):
-            raise UsageError(
-                f"{where}.resource: {template.resource!r} is no resource of this environment.",
-                "Name one that lockdown provision --plan shows, or say with `when` which environments it is for.",
-            )
-        resource = step.id.lower()
+        resource = _resource(template, blueprint, subscription, where)
         expires = earlier.get((template.policy, resource), today + timedelta(days=template.days))
         yield Waiver(template.policy, (resource,), template.reason, template.owner or environment.owner, expires)
+
+
+def _resource(template: Template, blueprint: Blueprint, subscription: str, where: str) -> str:
+    if template.resource == _SUBSCRIPTION:
+        return f"/subscriptions/{subscription.lower()}"
+    step = blueprint.steps.get(template.resource)
+    if not isinstance(step, Resource):
+        raise UsageError(
+            f"{where}.resource: {template.resource!r} is no resource of this environment.",
+            "Name one that lockdown provision --plan shows, or say with `when` which environments it is for.",
+        )
+    return step.id.lower()
 
 
 def _applies(template: Template, settings: Mapping[str, Any], where: str) -> bool:

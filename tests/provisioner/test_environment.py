@@ -112,7 +112,7 @@ def test_another_wish_is_left_to_the_file_s_own_rules(tmp_path: Path, value: Any
 def test_every_waiver_that_ships_is_for_a_policy_and_a_resource(path: Path) -> None:
     found = site(path)
     known = {policy.id for policy in policy_load.load(None).policies}
-    made = waivers.made(waivers.beside(path), found.environment, build(found), TODAY)
+    made = waivers.made(waivers.beside(path), found, build(found), TODAY)
     assert made
     assert {waiver.policy for waiver in made} <= known
     assert {waiver.owner for waiver in made} == {found.environment.owner}
@@ -133,7 +133,7 @@ def templates(tmp_path: Path) -> Path:
 
 def made(path: Path, tmp_path: Path, earlier: dict[tuple[str, str], date] | None = None) -> Any:
     found = site(tmp_path / "genomes.yaml")
-    return waivers.made(path, found.environment, build(found), TODAY, earlier)
+    return waivers.made(path, found, build(found), TODAY, earlier)
 
 
 def test_provisioning_again_renews_nothing(templates: Path, tmp_path: Path) -> None:

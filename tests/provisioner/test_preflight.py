@@ -197,7 +197,11 @@ def provider(state: str, *regions: str) -> dict[str, Any]:
     [
         (provider("Registered", "East US"), (STORAGE,), ""),
         (provider("Registered"), (STORAGE,), ""),
-        (provider("Registered", "West US"), (STORAGE,), "the region eastus does not have"),
+        (
+            provider("Registered", "West US"),
+            (STORAGE,),
+            "The region eastus does not have microsoft.storage/storageaccounts.",
+        ),
         (provider("NotRegistered", "East US"), (STORAGE, REGISTER), ""),
         (provider("NotRegistered", "East US"), (STORAGE,), "is not registered"),
         (provider("Unregistering", "East US"), (STORAGE, REGISTER), "is being unregistered"),

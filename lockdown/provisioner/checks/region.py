@@ -50,8 +50,9 @@ def location(case: Case) -> Iterator[Finding]:
 
 
 def providers(case: Case) -> Iterator[Finding]:
-    """Yield a finding for each resource provider that is not there, and each type that the region does not have."""
+    """Yield a finding for each resource provider that is not there, and one for all types that the region lacks."""
     registered = frozenset(filter(None, map(_registers, case.blueprint)))
+    missing: dict[str, list[str]] = {}
     for namespace in sorted(namespaces(case.writes)):
         found = case.read(f"{case.subscription}/providers/{namespace}", _PROVIDERS)
         if found is None:
@@ -66,7 +67,10 @@ def providers(case: Case) -> Iterator[Finding]:
                 f"{namespace} is not registered.",
                 f"az provider register --namespace {namespace} --subscription {case.site.subscription}",
             )
-        yield from _types(case, namespace, found)
+        for where, kind in _lacking(case, namespace, found):
+            missing.setdefault(where, []).append(kind)
+    for where, kinds in missing.items():
+        yield Finding("providers", f"The region {where} does not have {', '.join(kinds)}.", "Choose another location.")
 
 
 def _registers(step: Step) -> str:
@@ -75,7 +79,8 @@ def _registers(step: Step) -> str:
     return found[1] if found else ""
 
 
-def _types(case: Case, namespace: str, provider: Mapping[str, Any]) -> Iterator[Finding]:
+def _lacking(case: Case, namespace: str, provider: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each region and type of a provider where something is to stand and cannot."""
     offered = {
         str(item.get("resourceType", "")).lower(): {_short(place) for place in item.get("locations") or ()}
         for item in provider.get("resourceTypes") or ()
@@ -87,12 +92,9 @@ def _types(case: Case, namespace: str, provider: Mapping[str, Any]) -> Iterator[
         wanted, _, kind = resource_type(step.id).partition("/")
         where = _short(step.body["location"])
         regions = offered.get(kind)
-        if wanted != namespace or not regions or where in (*regions, _NOWHERE) or (kind, where) in told:
-            continue
-        told.add((kind, where))
-        yield Finding(
-            "providers", f"{step.key}: the region {where} does not have {wanted}/{kind}.", "Choose another location."
-        )
+        if wanted == namespace and regions and where not in (*regions, _NOWHERE) and (where, kind) not in told:
+            told.add((where, kind))
+            yield where, f"{wanted}/{kind}"
 
 
 def _short(place: object) -> str:
