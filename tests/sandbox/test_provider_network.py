@@ -411,4 +411,14 @@ def test_changes_of_one_network_wait_for_each_other() -> None:
         assert put(arm, f"{rules}/one", collection(RULE)) == (201, "")
         assert put(arm, f"{rules}/two", collection(RULE)) == busy
         assert put(arm, policy, {}) == busy
+        subnet = {"addressPrefix": "10.0.8.0/26"}
+        assert put(arm, f"{net}/subnets/AzureFirewallSubnet", subnet) == (201, "")
+        public = arm.call("PUT", f"{group}/{NETWORK}/publicIPAddresses/ip", {"location": "westeurope"}).json()["id"]
+        egress = f"{group}/{NETWORK}/azureFirewalls/egress"
+        body = firewall(f"{net}/subnets/AzureFirewallSubnet", public, firewallPolicy={"id": policy})
+        assert put(arm, egress, body) == busy
+        sandbox.operations.settle(everything=True)
+        assert put(arm, egress, body) == (201, "")
+        assert put(arm, f"{rules}/one", collection(RULE)) == busy
+        assert put(arm, policy, {}) == busy
         arm.close()

@@ -107,6 +107,7 @@ def _check_policy(context: Context, document: Document) -> None:
             "AzureFirewallRuleCollectionsNotAllowedWithPolicy",
             f"Azure Firewall {document['id']} has a firewall policy; it cannot have rule collections of its own.",
         )
+    refuse_if_busy(context, [str(group["id"]) for group in _groups(context, policy_id)])
     policy = context.state.get(policy_id)
     tier = ((policy or {}).get("properties") or {}).get("sku", {}).get("tier", "Standard")
     ours = properties["sku"]["tier"]
@@ -181,7 +182,7 @@ def _links(document: Document) -> frozenset[Link]:
 
 
 def _prepare_policy(context: Context, document: Document, previous: Document | None) -> None:
-    refuse_if_busy(context, [str(group["id"]) for group in _groups(context, str(document["id"]))])
+    refuse_if_busy(context, _entangled(context, str(document["id"])))
     properties = document["properties"]
     sku = properties["sku"] = {"tier": "Standard", **(properties.get("sku") or {})}
     sku["tier"] = check_word(document, "properties.sku.tier", sku["tier"], _TIERS)
@@ -207,7 +208,13 @@ def _policy_links(document: Document) -> frozenset[Link]:
 
 
 def _policy_removable(context: Context, document: Document) -> None:
-    refuse_if_busy(context, [str(group["id"]) for group in _groups(context, str(document["id"]))])
+    refuse_if_busy(context, _entangled(context, str(document["id"])))
+
+
+def _entangled(context: Context, policy: str) -> list[str]:
+    """Return the ids of what a change of a policy, or of anything in it, waits for: its groups and its firewalls."""
+    firewalls = ((context.state.get(policy) or {}).get("properties") or {}).get("firewalls") or []
+    return [*(str(group["id"]) for group in _groups(context, policy)), *(reference(item) for item in firewalls)]
 
 
 def _groups(context: Context, policy: str) -> Iterator[Document]:
@@ -232,8 +239,8 @@ def _prepare_group(context: Context, document: Document, previous: Document | No
 
 def _refuse_parallel(context: Context, document: Document) -> None:
     policy = str(document["id"]).rsplit("/", 2)[0]
-    groups = [str(group["id"]) for group in _groups(context, policy)]
-    refuse_if_busy(context, [policy, *(found for found in groups if found.lower() != str(document["id"]).lower())])
+    others = (found for found in _entangled(context, policy) if found.lower() != str(document["id"]).lower())
+    refuse_if_busy(context, [policy, *others])
 
 
 def _prepare_collection(document: Document, collection: Document) -> None:
