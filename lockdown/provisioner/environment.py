@@ -328,6 +328,8 @@ def _options(wanted: Environment) -> list[str]:
         problems.append("network.egressAddresses are given with egress 'appliance', and only then")
     if network.hub and network.hub.existing and network.egress is not Egress.APPLIANCE:
         problems.append("behind a hub that is there already, network.egress is 'appliance': its firewall's address")
+    if network.allowed_hosts and network.egress is not Egress.FIREWALL:
+        problems.append("network.allowedHosts are for the firewall of egress 'firewall': nothing else knows hosts")
     if network.existing and network.hub:
         problems.append("network.existing and network.hub exclude each other")
     if (wanted.access is Access.JUMPBOX) != (wanted.jumpbox is not None):

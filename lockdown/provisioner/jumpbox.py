@@ -21,7 +21,8 @@ from lockdown.errors import IncompleteError, ToolError
 from lockdown.provisioner.answers import Found, RefusedError, is_absent
 from lockdown.provisioner.blueprint import jumpbox, zones
 from lockdown.provisioner.blueprint.network import API_VERSION, JUMPBOX
-from lockdown.provisioner.graph import Body, at
+from lockdown.provisioner.graph import Body, Resource, at
+from lockdown.provisioner.judging import owner_of
 from lockdown.provisioner.outcome import LeftOpen
 from lockdown.provisioner.site import Site
 
@@ -51,6 +52,13 @@ class Reads(Protocol):
 
     def post(self, path: str, api_version: str, body: Body) -> Body:
         """Do an action, and return its answer."""
+
+
+class Removes(Reads, Protocol):
+    """What is asked of Resource Manager to remove something."""
+
+    def delete(self, id: str, api_version: str) -> None:  # noqa: A002 - ARM's word
+        """Remove a resource."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,27 @@ def identity_of(arm: Reads, site: Site) -> str:
     return str(at(arm.get(jumpbox.machine_id(site), jumpbox.COMPUTE_VERSION).body, "identity.principalId") or "")
 
 
+def sweep(arm: Removes, site: Site) -> tuple[LeftOpen, ...]:
+    """Remove what an earlier run left of a jumpbox, and return what could not be removed.
+
+    Azure lets nobody change the key of a machine: what was left is never used again. What is not this environment's
+    is left alone and told.
+    """
+    left: list[LeftOpen] = []
+    for step in reversed([step for step in jumpbox.steps(site) if isinstance(step, Resource)]):
+        try:
+            if not arm.get(step.id, step.api_version).there:
+                continue
+            owner = owner_of(arm.get(*_tagged(site, step)).body)
+            if owner == site.environment.environment:
+                arm.delete(step.id, step.api_version)
+            else:
+                left.append(LeftOpen(step.key, step.id, step.key, f"it is not ours: it belongs to {owner or 'nobody'}"))
+        except RefusedError as error:
+            left.append(LeftOpen(step.key, step.id, step.key, f"{error.code}: {error.message}"))
+    return tuple(left)
+
+
 def remains(arm: Reads, site: Site, machine: str = "", deployer: str = "") -> tuple[LeftOpen, ...]:
     """Return what is left of the jumpbox, or could not be looked for: nothing, if it is really gone.
 
@@ -160,6 +189,15 @@ def remains(arm: Reads, site: Site, machine: str = "", deployer: str = "") -> tu
         *_left_roles(arm, site, machine.lower(), deployer.lower()),
         *_left_names(arm, site),
     )
+
+
+def _tagged(site: Site, step: Resource) -> tuple[str, str]:
+    """Return id and API version of what says whose a step's resource is: itself, or what it is a part of."""
+    if "location" in step.body:
+        return step.id, step.api_version
+    if step.key == "jumpbox/subnet":
+        return site.hub_id, API_VERSION
+    return jumpbox.machine_id(site), jumpbox.COMPUTE_VERSION
 
 
 def _is_key(encoded: str) -> bool:

@@ -48,7 +48,11 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
     },
     "hub of others": {"network": {**APPLIANCE, "hub": {"existing": f"{SHARED}/virtualNetworks/hub"}}},
     "hub of others with jumpbox": {
-        "network": {**APPLIANCE, "hub": {"existing": f"{SHARED}/virtualNetworks/hub"}},
+        "network": {
+            **APPLIANCE,
+            "hub": {"existing": f"{SHARED}/virtualNetworks/hub"},
+            "subnets": {"jumpbox": "10.0.1.0/28"},
+        },
         "access": "jumpbox",
         "jumpbox": {"source": SOURCE},
     },
@@ -572,3 +576,8 @@ def test_services_and_network_may_share_a_group() -> None:
     _, steps = built("one group")
     assert "network-group" not in steps.steps
     assert "group" in steps.needs["network"]
+
+
+def test_hosts_are_not_taken_where_nothing_would_know_them() -> None:
+    with pytest.raises(ValueError, match="allowedHosts"):
+        site_of(network={"egress": "nat", "allowedHosts": ["example.org"]})

@@ -12,12 +12,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
 from lockdown.errors import IncompleteError, ToolError
-from lockdown.provisioner import jumpbox
+from lockdown.provisioner import apply, jumpbox, plan
 from lockdown.provisioner.answers import Found, RefusedError
 from lockdown.provisioner.arm import Arm
-from lockdown.provisioner.blueprint import build
+from lockdown.provisioner.blueprint import build, chain, grounded
 from lockdown.provisioner.blueprint.jumpbox import machine_id
-from lockdown.provisioner.graph import Action, Body, Resource, resolve
+from lockdown.provisioner.change import Verb
+from lockdown.provisioner.graph import OWNER_TAG, Action, Blueprint, Body, Resource, blueprint, resolve
+from lockdown.provisioner.outcome import Silent
 from lockdown.provisioner.site import Site
 from lockdown.sandbox.server import Sandbox
 from tests.provisioner.test_blueprint_network import site_of
@@ -192,10 +194,9 @@ def test_keys_roles_and_names_that_stayed_are_told(site: Site) -> None:
     assert "Storage Blob Data Contributor" in left[2].what
 
 
-def test_it_is_found_known_and_removed_in_azure(sandbox: Sandbox, arm: Arm) -> None:
-    site = site_of("jumpbox", subscription=sandbox.subscription)
-    keys = jumpbox.new_keys()
-    steps = build(site, keys.public, datetime.now(UTC))
+def made(arm: Arm, site: Site, public_key: str) -> Blueprint:
+    """Make a jumpbox and what it needs."""
+    steps = build(site, public_key, datetime.now(UTC))
     wanted: set[str] = set()
     left = [key for key in steps.steps if key.startswith("jumpbox/")]
     while left:
@@ -212,6 +213,13 @@ def test_it_is_found_known_and_removed_in_azure(sandbox: Sandbox, arm: Arm) -> N
                 arm.wait(10)
         else:
             known[step.key] = arm.put(step.id, step.api_version, resolve(step.body, known))
+    return steps
+
+
+def test_it_is_found_known_and_removed_in_azure(sandbox: Sandbox, arm: Arm) -> None:
+    site = site_of("jumpbox", subscription=sandbox.subscription)
+    keys = jumpbox.new_keys()
+    made(arm, site, keys.public)
     line = jumpbox.known_host(arm, site)
     assert line.split()[1] == "ssh-ed25519"
     machine = jumpbox.identity_of(arm, site)
@@ -219,12 +227,59 @@ def test_it_is_found_known_and_removed_in_azure(sandbox: Sandbox, arm: Arm) -> N
     whole = {"virtual machine", "disk of the machine", "network interface", "public address", "subnet", "route table"}
     assert {item.what for item in jumpbox.remains(arm, site, machine)} >= whole
     text = str(arm.get(machine_id(site), "2026-04-01").body)
+    assert keys.public in text
     assert keys.private.decode().splitlines()[1] not in text
-    for step in reversed(tuple(steps)):
-        if isinstance(step, Resource) and step.temporary:
-            arm.delete(step.id, step.api_version)
+    assert jumpbox.sweep(arm, site) == ()
     assert jumpbox.remains(arm, site, machine, DEPLOYER) == ()
     assert not jumpbox.identity_of(arm, site)
+    assert arm.get(site.network_id, "2026-03-01").there
+    assert jumpbox.sweep(arm, site) == ()
+
+
+def test_what_is_not_ours_is_left_alone_and_told(sandbox: Sandbox, arm: Arm) -> None:
+    site = site_of("jumpbox", subscription=sandbox.subscription)
+    steps = made(arm, site, jumpbox.new_keys().public)
+    machine = steps.steps["jumpbox/machine"]
+    assert isinstance(machine, Resource)
+    arm.patch(machine.id, machine.api_version, {"tags": {OWNER_TAG: "of-others"}})
+    left = {item.key: item.cause for item in jumpbox.sweep(arm, site)}
+    assert "of-others" in left["jumpbox/machine"]
+    assert arm.get(machine.id, machine.api_version).there
+    assert not arm.get(steps.steps["jumpbox/shutdown"].id, "2018-09-15").there  # type: ignore[union-attr]
+
+
+def test_what_an_earlier_run_left_is_removed_by_the_next_that_needs_none(sandbox: Sandbox, arm: Arm) -> None:
+    site = site_of("jumpbox", subscription=sandbox.subscription)
+    made(arm, site, jumpbox.new_keys().public)
+    steps = build(site)
+    found = plan.make(steps, arm)
+    verbs = {change.key: change.verb for change in found.changes if change.key.startswith("jumpbox/")}
+    assert set(verbs.values()) == {Verb.REMOVE}
+    outcome = apply.apply(steps, found, arm, Silent())
+    assert not outcome.left_open
+    assert not outcome.failed
+    assert jumpbox.remains(arm, site) == ()
+
+
+@pytest.mark.parametrize("shape", ["jumpbox", "hub with jumpbox", "jumpbox behind a gateway"])
+def test_it_is_there_for_what_needs_it_and_gone_at_the_end_of_the_run(sandbox: Sandbox, arm: Arm, shape: str) -> None:
+    site = site_of(shape, subscription=sandbox.subscription)
+    inside = Resource(
+        "work",
+        "work",
+        site.in_group("Microsoft.Network/networkSecurityGroups", "work"),
+        "2026-03-01",
+        {"location": site.location, "tags": site.tags, "properties": {"securityRules": []}},
+        needs=("jumpbox/login", "jumpbox/shutdown"),
+    )
+    key = jumpbox.new_keys().public
+    steps = blueprint(grounded([*chain(site, key, datetime.now(UTC)), inside]))
+    outcome = apply.apply(steps, plan.make(steps, arm), arm, Silent())
+    assert outcome.complete
+    assert outcome.done.index("jumpbox/login") < outcome.done.index("work")
+    assert jumpbox.remains(arm, site) == ()
+    again = plan.make(blueprint(grounded([*chain(site, key), inside])), arm)
+    assert not again.pending
 
 
 def _done(arm: Arm, step: Action) -> bool:
