@@ -6,8 +6,10 @@ from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page
 from lockdown.sandbox.locations import LOCATIONS
 from lockdown.sandbox.providers import kind_of
+from lockdown.sandbox.providers.key_vaults import deleted_vaults
 from lockdown.sandbox.state import subscription_of
 
+_DELETED = "Microsoft.KeyVault/deletedVaults"
 _JIT = "Microsoft.Security/locations/jitNetworkAccessPolicies"
 _VERSIONS = "Microsoft.ContainerService/locations/kubernetesVersions"
 
@@ -20,6 +22,10 @@ def answer(call: Call, segments: list[str], lower: list[str]) -> Answer | None:
     match lower[2:]:
         case ["providers", "microsoft.insights", "eventtypes", "management", "values"]:
             return activity_log.events(call, scope)
+        case ["providers", "microsoft.keyvault", "deletedvaults"]:
+            call.demand(f"{_DELETED}/read", scope)
+            found = deleted_vaults(call.state, scope=scope)
+            return Answer(200, page(call, found, lambda document: envelope.view(call, kind_of(_DELETED), document)))
         case ["providers", "microsoft.security", "jitnetworkaccesspolicies"]:
             return _jit(call, scope)
         case ["providers", "microsoft.containerservice", "locations", location, "kubernetesversions"]:

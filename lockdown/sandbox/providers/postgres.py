@@ -84,12 +84,12 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     _refuse_busy(context, str(document["id"]), own=str(document["id"]))
     if previous is None and of_the_same_name(context, document):
         raise ArmError(409, "ServerNameAlreadyExists", f"The server name '{document['name']}' is already in use.")
+    if previous is not None:
+        document["properties"] = properties = {**copy.deepcopy(previous["properties"]), **properties}
     for path, words in _CHOICES.items():
         choose(document, path, *words)
     check_fixed(document, previous, "ServerPropertyCannotBeChanged", *_CHOSEN_ONCE)
     keep(document, previous, *_WRITTEN)
-    if previous is not None:
-        document["properties"] = properties = {**copy.deepcopy(previous["properties"]), **properties}
     _check_sku(document, previous)
     fill(properties, DEFAULTS)
     _check_login(context, document, previous)

@@ -119,17 +119,18 @@ def _fill_encryption(context: Context, document: Document, previous: Document | 
     encryption = properties.setdefault("encryption", {})
     choose(document, "encryption.keySource", "Microsoft.Storage", "Microsoft.Keyvault")
     encryption.setdefault("keySource", "Microsoft.Storage")
-    services = encryption.setdefault("services", {})
-    for service in ("file", "blob", *services):
+    before = at(previous or {}, "properties.encryption") or {}
+    services, held = encryption.setdefault("services", {}), before.get("services") or {}
+    for service in ("file", "blob", *services, *held):
         services[service] = {
             "keyType": "Account",
             "enabled": True,
             "lastEnabledTime": stamp(context),
+            **(held.get(service) or {}),
             **(services.get(service) or {}),
         }
-    known = at(previous or {}, "properties.encryption.requireInfrastructureEncryption")
-    if known is not None:
-        encryption.setdefault("requireInfrastructureEncryption", known)
+    if "requireInfrastructureEncryption" in before:
+        encryption.setdefault("requireInfrastructureEncryption", before["requireInfrastructureEncryption"])
     if encryption["keySource"] == "Microsoft.Keyvault":
         _check_key(context, document, previous)
 
