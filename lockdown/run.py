@@ -72,6 +72,7 @@ class Wanted:
         trust: the file of a trust root that must vouch for ``baseline`` and ``snapshot``; without one it is told that
             none does.
         trust_fingerprint: what that trust root must have.
+        trust_state: where the newest trust root that was seen is remembered.
         temporary: what is announced to be open for a time; it is told apart from other drift.
         store: URL of the evidence store, whose history records the run; None records it nowhere.
         retention_days: how long a store that the run is the first in says that its evidence is to be kept.
@@ -94,6 +95,7 @@ class Wanted:
     baseline: Path | None = None
     trust: Path | None = None
     trust_fingerprint: str | None = None
+    trust_state: Path | None = None
     temporary: tuple[TemporaryAccess, ...] = ()
     store: str | None = None
     retention_days: int = history.RETENTION_DAYS
@@ -167,10 +169,11 @@ class _StandsOn:
 
 def _earlier(wanted: Wanted, stack: ExitStack, watch: Watch) -> _StandsOn:
     doubts: list[str] = []
+    trusting = wanted.trust, wanted.trust_fingerprint, wanted.trust_state
 
     def verified(path: Path, what: str) -> earlier.Earlier:
         watch.stage(f"Verifying the {what}")
-        found = stack.enter_context(earlier.earlier(path, what, wanted.trust, wanted.trust_fingerprint))
+        found = stack.enter_context(earlier.earlier(path, what, *trusting))
         watch.stage(found.doubts or found.told)
         if found.doubts:
             doubts.append(found.doubts)

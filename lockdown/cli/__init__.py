@@ -19,6 +19,7 @@ COMMANDS = {
     "audit": "Judge every resource in scope and write a signed report.",
     "bundle": "Make one file of a sealed run, to hand over.",
     "convert": "Write the results of a run as CSV, SARIF, JUnit, OCSF or OSCAL.",
+    "countersign": "Add another person's signature to a sealed run.",
     "demo": "Watch the whole story on a local Azure: two audits, drift, evidence, tampering.",
     "drift": "Say what changed since an approved run, who did it and when.",
     "history": "Show the runs that were made, those that are missing, and how controls fared.",

@@ -12,7 +12,9 @@ from lockdown.cli import options, visible
 from lockdown.cli.audit import answer, exit_code, perform, summarise, wanted
 from lockdown.errors import Exit
 
-_OF_ACCEPTANCE = frozenset({"trust", "trust_fingerprint", "config_file", "cloud", "authority", "out", "key", "tsa"})
+_OF_ACCEPTANCE = frozenset(
+    {"trust", "trust_fingerprint", "trust_state", "config_file", "cloud", "authority", "out", "key", "tsa"}
+)
 
 
 @click.command()
@@ -107,7 +109,15 @@ def _accept(
     where = baselines.Where(configured.store, configured.retention_days, chosen["cloud"], chosen["authority"])
     with workplace(out) as work:
         made = baselines.make(
-            baselines.Asked(baseline, found, accepted, reason, chosen["trust"], chosen["trust_fingerprint"]),
+            baselines.Asked(
+                baseline,
+                found,
+                accepted,
+                reason,
+                chosen["trust"],
+                chosen["trust_fingerprint"],
+                chosen["trust_state"],
+            ),
             work,
             key,
             tsa,

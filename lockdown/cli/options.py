@@ -57,6 +57,12 @@ def scope(command: Command) -> Command:
                 help="The SHA-256 that the trust root must have (lockdown trust show).",
             ),
             click.option(
+                "--trust-state",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Remember here the newest trust root seen, and refuse older ones.",
+            ),
+            click.option(
                 "--engine",
                 type=click.Choice(["snapshot", "resource-graph"]),
                 default="snapshot",

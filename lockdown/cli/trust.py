@@ -79,6 +79,11 @@ def _terms(command: Command) -> Command:
             click.option(
                 "--tsa-subject", metavar="NAME", help="The name in its certificate, such as CN=Time,O=Example."
             ),
+            click.option(
+                "--signatures",
+                type=click.IntRange(1, 32),
+                help="How many of the keys must sign what is handed over (lockdown countersign).  [default: 1]",
+            ),
             click.option("--max-age-hours", type=click.IntRange(1), help="How old a run may be when it is verified."),
         )
     ):
@@ -264,6 +269,8 @@ def _shown(found: RootFile) -> Iterator[str]:
     yield f"good until   {root.expires}"
     yield f"sources      {', '.join(root.sources)}"
     yield f"hosts        {', '.join(root.hosts)}"
+    if root.threshold > 1:
+        yield f"signatures   by {root.threshold} keys, on what is handed over"
     if root.max_age_hours:
         yield f"oldest run   {root.max_age_hours} hours"
     for tsa in root.tsa:
@@ -317,6 +324,8 @@ def _changes(terms: dict[str, Any], now: datetime) -> dict[str, Any]:
         found["sources"] = tuple(Source(source) for source in terms["sources"])
     if terms["hosts"]:
         found["hosts"] = tuple(terms["hosts"])
+    if terms["signatures"]:
+        found["threshold"] = terms["signatures"]
     if terms["max_age_hours"]:
         found["max_age_hours"] = terms["max_age_hours"]
     if terms["tsa_roots"] or terms["tsa_certificate"] or terms["tsa_subject"]:

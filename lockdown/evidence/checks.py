@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lockdown.errors import IncompleteError, NotCompliantError, StaleError, TamperedError, UntrustedError, UsageError
-from lockdown.evidence import dsse, predicate, sums, timestamp
+from lockdown.evidence import countersign, dsse, predicate, sums, timestamp
 from lockdown.evidence import statement as statements
 from lockdown.evidence.dsse import Envelope
 from lockdown.evidence.files import (
@@ -101,9 +101,10 @@ def structure(files: Files) -> tuple[frozenset[str], str]:
         raise TamperedError(f"{RUN if BUNDLE in names else BUNDLE} is missing, and the other envelope is there.")
     if (RUN_TOKEN in names) != (BUNDLE_TOKEN in names) or (RUN_TOKEN in names and RUN not in names):
         raise TamperedError(f"Of {RUN_TOKEN} and {BUNDLE_TOKEN} one is missing, or dates nothing.")
-    sealed = sorted(name for name in names if name.startswith(SEAL_FOLDER) and name not in {BUNDLE, BUNDLE_TOKEN})
-    if sealed:
-        raise TamperedError(f"{_some(sealed)} does not belong in {SEAL_FOLDER}.")
+    sealed = {name for name in names if name.startswith(SEAL_FOLDER)} - {BUNDLE, BUNDLE_TOKEN}
+    strange = sorted(name for name in sealed if BUNDLE not in names or not countersign.is_one(name))
+    if strange:
+        raise TamperedError(f"{_some(strange)} does not belong in {SEAL_FOLDER}.")
     return names, f"{len(names)} files, no link, no strange name, none missing"
 
 

@@ -48,7 +48,9 @@ class Earlier:
 
 
 @contextmanager
-def earlier(path: Path, what: str, trust: Path | None = None, fingerprint: str | None = None) -> Iterator[Earlier]:
+def earlier(
+    path: Path, what: str, trust: Path | None = None, fingerprint: str | None = None, state: Path | None = None
+) -> Iterator[Earlier]:
     """Yield a run directory or bundle once it is found to be whole and, with ``trust``, signed by a trusted key.
 
     It may be of any age, and of an environment that could not be read whole: that is for its user to weigh. A bundle
@@ -59,6 +61,7 @@ def earlier(path: Path, what: str, trust: Path | None = None, fingerprint: str |
         what: what messages call it, such as ``baseline``.
         trust: the file of the trust root; without one, ``doubts`` says that nobody vouches for the run.
         fingerprint: what the trust root must have.
+        state: where the newest trust root that was seen is remembered, so that an older one is refused.
 
     Raises:
         UsageError: it is no run, or one of a later version.
@@ -66,9 +69,16 @@ def earlier(path: Path, what: str, trust: Path | None = None, fingerprint: str |
         UntrustedError: it was never sealed; or with ``trust``, no trusted key signed it.
         StaleError: with ``trust``, its times contradict each other or are in the future.
     """
-    root = opening.trust_root(path, trust, fingerprint)
+    root = opening.trust_root(path, trust, fingerprint, state)
     with opening.opened(path) as files:
-        found = verify(files, root, now=datetime.now(UTC), allow_partial=True, demands=Demands(any_age=True))
+        found = verify(
+            files,
+            root,
+            now=datetime.now(UTC),
+            rollback_checked=state is not None,
+            allow_partial=True,
+            demands=Demands(any_age=True),
+        )
         _refuse(found, what, path, root)
         with _readable(path, files) as directory:
             signed = found.run is not None

@@ -131,7 +131,7 @@ class TrustRoot(_Strict):
     expires: Stamp
     lab: bool = Field(description="For a laboratory: its word is not evidence of a real environment.")
     root: RootKeys | None = Field(default=None, description="Who signs trust roots; absent only in a laboratory's.")
-    threshold: Literal[1] = Field(description="How many trusted keys must have signed a run.")
+    threshold: int = Field(ge=1, description="How many trusted keys must have signed what is handed over.")
     keys: tuple[TrustedKey, ...] = Field(min_length=1)
     sources: tuple[Source, ...] = Field(min_length=1)
     hosts: tuple[str, ...] = Field(description="Exact host names, with port where it is not 443; * only in a lab root.")
@@ -145,6 +145,8 @@ class TrustRoot(_Strict):
             raise ValueError("only a laboratory trust root may allow any host")
         if len({key.keyid for key in self.keys}) != len(self.keys):
             raise ValueError("a key is listed twice")
+        if self.threshold > len(self.keys):
+            raise ValueError("the threshold is higher than the number of keys")
         if self.root and {key.keyid for key in self.root.keys} & {key.keyid for key in self.keys}:
             raise ValueError("a key that signs trust roots must not sign runs")
         return self

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lockdown.errors import Exit, StaleError, UntrustedError
-from lockdown.evidence import checks, predicate
+from lockdown.evidence import checks, countersign, predicate
 from lockdown.evidence.checks import Replayed, Signed
 from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, DRIFT, RESULTS, RUN, RUN_TOKEN, TOPOLOGY, Files
 from lockdown.evidence.ledger import Check, Ledger
@@ -22,6 +22,7 @@ from lockdown.evidence.times import stamp
 from lockdown.evidence.timestamp import Dated
 
 if TYPE_CHECKING:
+    from lockdown.evidence.dsse import Envelope
     from lockdown.evidence.trust import TrustRoot
 
     Trusted = TrustRoot | UntrustedError | None
@@ -82,6 +83,7 @@ NOTHING_MORE = Demands()
 class _Evidence:
     """One of the two signatures, as far as it was proven."""
 
+    envelope: Envelope | None
     signed: Signed | None
     dated: Dated | None
 
@@ -121,6 +123,7 @@ def verify(
     run, bundle = (_evidence(ledger, files, file, names, root, now, demands) for file in (RUN, BUNDLE))
     listed = ledger.attempt("digests", checks.digests, files, names)
     sealed = ledger.attempt("seal", checks.seal, run.signed, bundle.signed, listed)
+    _signers(ledger, files, names, root, bundle.envelope, now)
     ledger.attempt("subjects", checks.subjects, run.signed, listed)
     ledger.attempt("policies", checks.policies, run.signed, listed)
     recounted = ledger.attempt("record", checks.record, files, listed)
@@ -188,7 +191,25 @@ def _evidence(
     ledger.attempt(f"{what} signature", partial(checks.signature, file, proven), root, envelope, now)
     # A payload whose signature is wrong is not parsed at all; without a trusted key it is, to say whether it is intact.
     unforged = None if ledger.exit_code is Exit.TAMPERED else envelope
-    return _Evidence(ledger.attempt(f"{what} statement", checks.statement, unforged, file), dated)
+    return _Evidence(envelope, ledger.attempt(f"{what} statement", checks.statement, unforged, file), dated)
+
+
+def _signers(
+    ledger: Ledger,
+    files: Files,
+    names: frozenset[str] | None,
+    root: TrustRoot | None,
+    sealed: Envelope | None,
+    now: datetime,
+) -> None:
+    """Check that enough keys signed, where more than one did or must."""
+    if not any(map(countersign.is_one, names or ())) and (root is None or root.threshold == 1):
+        return
+
+    def counted(names: frozenset[str], sealed: Envelope) -> tuple[int, str]:
+        return countersign.check(files, names, sealed, root, now)
+
+    ledger.attempt("signers", counted, names, sealed)
 
 
 def _undated(token: str, names: frozenset[str] | None, root: TrustRoot | None) -> str:

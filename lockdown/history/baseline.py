@@ -26,7 +26,7 @@ from lockdown.errors import TamperedError, UntrustedError, UsageError
 from lockdown.evidence import dsse, earlier, keys, seal, statement, timestamp
 from lockdown.evidence.dsse import Envelope
 from lockdown.evidence.earlier import Earlier
-from lockdown.evidence.files import ACCEPTED, BUNDLE, BUNDLE_TOKEN, BY_HAND, DRIFT, SUMS, Files, write_whole
+from lockdown.evidence.files import ACCEPTED, BY_HAND, DRIFT, SEAL_FOLDER, SUMS, Files, write_whole
 from lockdown.evidence.predicate import ACCEPTANCE, Digest, Tool
 from lockdown.evidence.times import Stamp, moment, stamp
 from lockdown.history import log, records
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 FILE = ACCEPTED
 ALL = "all"
-MOST_REASON = 2_000
-_REMADE = frozenset({BUNDLE, BUNDLE_TOKEN, SUMS, BY_HAND, FILE})
+MOST_REASON, MOST_LINES = 2_000, 10_000
+_REMADE = frozenset({SUMS, BY_HAND, FILE})
 _MAX_DRIFT = 512 * 1024 * 1024
 Section = Literal["verdicts", "resources", "properties", "waivers", "policies", "reverted"]
 
@@ -133,6 +133,7 @@ class Asked:
         reason: why, for whoever reads the acceptance.
         trust: the file of the trust root that must vouch for both, and let the key accept.
         fingerprint: what that must have.
+        state: where the newest trust root that was seen is remembered.
     """
 
     baseline: Path
@@ -141,6 +142,7 @@ class Asked:
     reason: str
     trust: Path | None = None
     fingerprint: str | None = None
+    state: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,8 @@ def make(asked: Asked, work: Path, key: str, tsa: str | None, where: Where) -> M
     signer = keys.load_signer(key, cloud=where.cloud, authority=where.authority)
     stamper = timestamp.authority(tsa) if tsa else None
     with (
-        earlier.earlier(asked.baseline, "baseline", asked.trust, asked.fingerprint) as baseline,
-        earlier.earlier(asked.run, "run", asked.trust, asked.fingerprint) as run,
+        earlier.earlier(asked.baseline, "baseline", asked.trust, asked.fingerprint, asked.state) as baseline,
+        earlier.earlier(asked.run, "run", asked.trust, asked.fingerprint, asked.state) as run,
     ):
         made = accept(baseline, run, asked.ids, asked.reason, work, signer, stamper)
         if where.store is not None:
@@ -216,6 +218,8 @@ def read_lines(files: Files) -> list[Line]:
     found: list[Line] = []
     with files.open(FILE) as file:
         while data := file.readline(MAX_BYTES + 1):
+            if len(found) == MOST_LINES:
+                raise TamperedError(f"{FILE} has more than {MOST_LINES} lines.")
             found.append(_line(data, f"{FILE}, line {len(found) + 1}"))
     _check_chain(found)
     return found
@@ -321,7 +325,9 @@ def accept(
         )
     if not chosen:
         raise UsageError("This run found no drift, so there is nothing to accept.")
-    replaced = len(chosen) == len(there) and bool(document["complete"])
+    # What is open for a time is not to be approved for good, only because all else was.
+    passing = any(entry["items"] for entry in document.get("temporary", ()))
+    replaced = len(chosen) == len(there) and bool(document["complete"]) and not passing
     made = Acceptance(
         sequence=len(before) + 1,
         previous=before[-1].digest if before else baseline.payload,
@@ -380,7 +386,7 @@ def _item(section: str, item: Mapping[str, Any]) -> Item:
 
 
 def _copied(files: Files, work: Path) -> None:
-    for name in sorted(set(files.names()) - _REMADE):
+    for name in sorted(name for name in set(files.names()) - _REMADE if not name.startswith(SEAL_FOLDER)):
         path = work / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.open(name) as source, path.open("xb") as target:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
 from lockdown.evidence import keys
 from lockdown.evidence.seal import seal, sign_run
 from tests.cli.test_earlier import Captured, Place
-from tests.hostile.test_small_run import small_run
+from tests.hostile.test_small_run import small_run, vault
 
 LAB = ("--trust", "keys/trust-root.json")
 
@@ -96,6 +98,42 @@ def test_if_all_was_accepted_the_run_is_the_baseline(desk: Desk, capsys: Capture
     assert desk.night("three", "approved", open="Enabled", closed="Enabled") == Exit.DRIFT
     assert desk.accept("approved-2", "three", "all", baseline="approved") == Exit.OK
     assert desk.night("four", "approved-2", open="Enabled", closed="Enabled") == Exit.OK
+
+
+def test_what_is_open_for_a_time_is_not_approved_with_the_rest(desk: Desk, capsys: Captured) -> None:
+    now = datetime.now(UTC)
+    access = {
+        "resource": vault("closed"),
+        "policy": "kv-pna-disabled",
+        "from": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+        "until": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
+        "reason": "Maintenance.",
+        "owner": "platform@research.example",
+    }
+    config = desk.folder / "lockdown.yaml"
+    config.write_text(yaml.safe_dump({"temporaryAccess": [access]}), "utf-8")
+    assert desk.night("quiet", "run", open="Enabled", closed="Enabled") == Exit.OK
+    assert "OPEN until" in capsys.readouterr().err
+    assert json.loads((desk.folder / "quiet/inputs/temporary.json").read_bytes())[0]["reason"] == "Maintenance."
+    assert desk.verify("quiet") == Exit.OK
+    assert desk.night("one", "run", open="Disabled", closed="Enabled") == Exit.DRIFT
+    assert desk.accept("approved", "one", "all") == Exit.OK
+    assert desk.night("two", "approved", open="Disabled", closed="Enabled") == Exit.OK
+    config.unlink()
+    assert desk.night("three", "approved", open="Disabled", closed="Enabled") == Exit.DRIFT
+    assert {item["resource"] for item in desk.document("three")["verdicts"]} == {vault("closed")}
+
+
+def test_an_older_trust_root_is_noticed_here_too(desk: Desk) -> None:
+    keys.generate(desk.folder / "root")
+    root, trust = ["--root-key", "file:root/private.pem"], ["--trust", "trust.json", "--trust-state", "state.json"]
+    init = ["trust", "init", *root, "--public-key", "keys/public.pem", "--allow-source", "file", "--out", "trust.json"]
+    assert lockdown(init) == Exit.OK
+    older = (desk.folder / "trust.json").read_bytes()
+    assert lockdown(["trust", "rotate", "trust.json", *root]) == Exit.OK
+    assert desk.night("one", "run", *trust, open="Enabled", closed="Disabled") == Exit.OK
+    (desk.folder / "trust.json").write_bytes(older)
+    assert desk.night("two", "run", *trust, open="Enabled", closed="Disabled") == Exit.UNTRUSTED
 
 
 def test_a_new_resource_is_accepted_as_it_was(desk: Desk) -> None:
