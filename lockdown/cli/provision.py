@@ -56,6 +56,7 @@ class _Work:
     blueprint: Blueprint
     arm: Arm
     out: Path
+    caller: str
 
     def say(self, lines: Iterable[str]) -> None:
         """Tell a person on stderr."""
@@ -159,12 +160,27 @@ def _apply(work: _Work, plan: Plan, checked: Preflight, accepted: tuple[Waiver, 
             outcome = apply.apply(work.blueprint, plan, work.arm, watch)
     told = {**show.plan_json(work.site, plan, checked), "outcome": show.outcome_json(outcome)}
     _unfinished(work, outcome, told)
+    _visit(work)
     finished, code = _audit(work, outcome, accepted)
     if work.asked.as_json:
         click.echo(json.dumps({**told, "directory": str(work.out), "run": finished.record.run}, sort_keys=True))
     else:
         click.echo(str(work.out))
     return code
+
+
+def _visit(work: _Work) -> None:
+    """Open the jumpbox, where there is one and a person at a terminal wants it; it is gone before the audit."""
+    from lockdown.cli import jumpbox
+
+    wanted = jumpbox.offered(work.site)
+    if wanted is None:
+        return
+    if work.asked.yes or not _can_ask():
+        work.say(["The jumpbox stays closed: it is opened only for somebody who is asked (without --yes)."])
+    elif click.confirm(jumpbox.question(wanted), err=True):
+        asked = jumpbox.Visit(work.site, work.arm, work.out, work.caller, work.say, jumpbox.until_enter)
+        jumpbox.visit(asked, wanted)
 
 
 def _unfinished(work: _Work, outcome: Outcome, told: dict[str, Any]) -> None:
@@ -318,11 +334,11 @@ def _work(asked: Asked, environment: Environment) -> Iterator[_Work]:
 
     if asked.plan and asked.out is None:
         with Arm(cloud, credential, unlogged) as arm:
-            yield _Work(asked, site, blueprint.build(site), arm, out)
+            yield _Work(asked, site, blueprint.build(site), arm, out, identity.object_id)
     else:
         output.prepare(out)
         with Ledger(out / output.REQUESTS) as ledger, Arm(cloud, credential, ledger) as arm:
-            yield _Work(asked, site, blueprint.build(site), arm, out)
+            yield _Work(asked, site, blueprint.build(site), arm, out, identity.object_id)
 
 
 def _cloud_of(asked: Asked, environment: Environment) -> str:
