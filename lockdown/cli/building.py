@@ -126,6 +126,9 @@ class _Bars(_Counted):
         super().remaining(seconds)
         self._bars.update(self._whole, completed=self._ended, total=self._total, note=self._left)
 
+    def _rest(self) -> str:
+        return ""  # the bars say it
+
     def _end(self, key: str) -> None:
         task = self._tasks.pop(key, None)
         if task is not None:
