@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from lockdown.replay import replay
 from lockdown.sandbox.server import Sandbox
 
 FOLDER = Path("lockdown-demo")
+_PATIENCE, _INTERVAL = 60.0, 0.2
 _GROUP = "resourceGroups"
 _NETWORK = "providers/Microsoft.Network"
 
@@ -129,8 +131,7 @@ def open_up(sandbox: Sandbox) -> Iterator[str]:
     prefix = f"{base}/{_GROUP}/{group}/{_NETWORK}"
     place = {"location": storage["location"]}
     address = f"{prefix}/publicIPAddresses/debug-ip"
-    arm.call(
-        "PUT",
+    arm.made(
         address,
         "2024-05-01",
         {**place, "sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}},
@@ -143,8 +144,7 @@ def open_up(sandbox: Sandbox) -> Iterator[str]:
             "privateIPAllocationMethod": "Dynamic",
         },
     }
-    arm.call(
-        "PUT",
+    arm.made(
         f"{prefix}/networkInterfaces/debug-nic",
         "2024-05-01",
         {**place, "properties": {"ipConfigurations": [configuration]}},
@@ -222,6 +222,15 @@ class _Arm:
         return self._send(
             Request(f"{self._url}{path}?api-version={version}", data, headers, method=method)  # noqa: S310 - https only
         )
+
+    def made(self, path: str, version: str, body: object) -> None:
+        """Make a resource, and wait until it is there: what refers to it is refused before."""
+        found = self.call("PUT", path, version, body)
+        until = time.monotonic() + _PATIENCE
+        while found["properties"]["provisioningState"] != "Succeeded":
+            _must(time.monotonic() < until, f"{path} must come into being within {_PATIENCE:.0f} s")
+            time.sleep(_INTERVAL)
+            found = self.call("GET", path, version)
 
     def named(self, base: str, kind: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.call("GET", f"{base}/resources", "2021-04-01")["value"]
