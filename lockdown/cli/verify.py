@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockdown.cli import visible
-from lockdown.errors import Exit, UntrustedError
+from lockdown.errors import Exit, TamperedError, UntrustedError
 
 if TYPE_CHECKING:
     from lockdown.evidence.checks import Replayed
@@ -169,11 +169,13 @@ def _with_acceptances(found: Verification, files: Files, root: Trusted) -> Verif
 
     ledger = Ledger(list(found.checks))
     judge = None if root is None or isinstance(root, UntrustedError) else root
-    run, seal = (dsse.parse(read(files, name), name=name) for name in (RUN, BUNDLE))
 
     def accepted(files: Files) -> tuple[int, str]:
+        run, seal = (dsse.parse(read(files, name), name=name) for name in (RUN, BUNDLE))
         lines = baseline.read_lines(files)
         baseline.check(lines, sha256(run.payload).hexdigest(), seal.key_id, judge, datetime.now(UTC))
+        if not lines:
+            raise TamperedError(f"{ACCEPTED} is empty.")
         last, number = lines[-1].acceptance, f"{len(lines)} acceptance{'' if len(lines) == 1 else 's'}"
         return len(lines), f"{number} of drift; the last, of {last.at}: {last.reason}"
 
