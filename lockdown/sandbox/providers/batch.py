@@ -10,6 +10,7 @@ import secrets
 from typing import Any
 from uuid import uuid4
 
+from lockdown.sandbox import defaults
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Kind, require
 from lockdown.sandbox.providers import connections, customer_keys
@@ -38,8 +39,6 @@ _QUOTAS = {
     "activeJobAndJobScheduleQuota": ("batch-jobs", 300),
 }
 _ACCOUNTS = 3
-DEFAULTS = {"poolAllocationMode": "BatchService", "encryption": {"keySource": "Microsoft.Batch"}}
-"""What an account has of which nobody said anything."""
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -59,7 +58,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     if previous is None:
         _admit(context, document)
         _fill(context, document)
-    fill(properties, DEFAULTS)
+    fill(properties, defaults.BATCH)
     if properties["poolAllocationMode"] == "UserSubscription":
         require(document, "keyVaultReference", "id")
     _check_storage(context, document)

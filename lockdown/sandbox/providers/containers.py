@@ -6,10 +6,8 @@ restore" (what it needs), "Store business-critical blob data with immutable stor
 
 import copy
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from lockdown.sandbox import implied
+from lockdown.sandbox import defaults, implied
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Kind, require
 from lockdown.sandbox.providers.bodies import at, check_fixed, choose, described, fill, keep, stamp
@@ -22,16 +20,6 @@ _CONTAINER, _CONTAINER_COMPUTED = described("storage", "ContainerProperties")
 _POLICY, _POLICY_COMPUTED = described("storage", "ManagementPolicyProperties")
 _NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*|\$(root|web|logs)")
 _LONGEST = 365
-DEFAULTS: Mapping[str, Any] = {
-    "publicAccess": "None",
-    "leaseStatus": "Unlocked",
-    "leaseState": "Available",
-    "hasImmutabilityPolicy": False,
-    "hasLegalHold": False,
-    "defaultEncryptionScope": "$account-encryption-key",
-    "denyEncryptionScopeOverride": False,
-}
-"""What a container has of which nobody said anything."""
 
 
 def _prepare_service(context: Context, document: Document, previous: Document | None) -> None:
@@ -94,7 +82,7 @@ def _prepare_container(context: Context, document: Document, previous: Document 
         properties.setdefault("immutableStorageWithVersioning", {"enabled": True})
     if "immutableStorageWithVersioning" in properties:
         _check_immutable(context, document, previous)
-    fill(properties, DEFAULTS)
+    fill(properties, defaults.CONTAINER)
     properties.setdefault("lastModifiedTime", stamp(context))
 
 

@@ -6,10 +6,9 @@ Microsoft Learn, "Design your Azure Private Link setup" (limits of a scope).
 
 import copy
 import re
-from collections.abc import Mapping
-from typing import Any
 from uuid import uuid4
 
+from lockdown.sandbox import defaults
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.kind import Context, Kind, require
 from lockdown.sandbox.providers import connections
@@ -44,16 +43,7 @@ _SHAPE = {
     "SamplingPercentage": None,
     **dict.fromkeys(_COMPUTED),
 }  # fmt: skip
-COMPONENT_DEFAULTS: Mapping[str, Any] = {
-    "Application_Type": "web",
-    "Flow_Type": "Bluefield",
-    "Request_Source": "rest",
-    "RetentionInDays": 90,
-    "IngestionMode": "LogAnalytics",
-    "publicNetworkAccessForIngestion": "Enabled",
-    "publicNetworkAccessForQuery": "Enabled",
-}
-"""What a component has of which nobody said anything."""
+_OPEN = {"publicNetworkAccessForIngestion": "Enabled", "publicNetworkAccessForQuery": "Enabled"}
 _MEMBERS = {_WORKSPACE: ("privateLinkScopedResources", "resourceId", "scopeId"),
             _COMPONENT: ("PrivateLinkScopedResources", "ResourceId", "ScopeId")}  # fmt: skip
 """Type to the property by which a member shows its scopes, and the two names in it."""
@@ -84,7 +74,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
             f"The workspace '{workspace_id}' of the component was not found. Classic components are retired.",
             "properties.WorkspaceResourceId",
         )
-    fill(properties, COMPONENT_DEFAULTS)
+    fill(properties, {**defaults.COMPONENT, **_OPEN})
     if previous is None:
         properties |= {
             "ApplicationId": document["name"],

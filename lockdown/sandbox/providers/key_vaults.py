@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from lockdown.sandbox import defaults
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Kind, require
 from lockdown.sandbox.providers import connections
@@ -25,8 +26,6 @@ _SHAPE, _COMPUTED = described("key_vault", "VaultProperties", provisioningState=
 _KEY_SHAPE, _KEY_COMPUTED = described("key_vault", "KeyProperties")
 _SHORTEST, _LONGEST = 7, 90
 _ALL = ("encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey")
-DEFAULTS = {"accessPolicies": [], "enabledForDeployment": False, "enableSoftDelete": True}
-"""What a vault has of which nobody said anything, beside how long it is kept once deleted."""
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -47,8 +46,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     choose(document, "networkAcls.bypass", "AzureServices", "None")
     _check_protection(document, previous)
     properties["sku"].setdefault("family", "A")
-    fill(properties, DEFAULTS)
-    properties.setdefault("softDeleteRetentionInDays", _LONGEST)
+    fill(properties, defaults.VAULT)
     if "networkAcls" in properties:
         open_ = {"bypass": "AzureServices", "defaultAction": "Allow", "ipRules": [], "virtualNetworkRules": []}
         fill(properties["networkAcls"], open_)

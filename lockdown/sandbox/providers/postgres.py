@@ -7,11 +7,10 @@ Source: azure-rest-api-specs, Microsoft.DBforPostgreSQL 2026-10-01; Microsoft Le
 import copy
 import ipaddress
 import re
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from lockdown.sandbox import parameters
+from lockdown.sandbox import defaults, parameters
 from lockdown.sandbox.arm_error import ArmError, bad_request, unsupported
 from lockdown.sandbox.kind import Context, Kind, require
 from lockdown.sandbox.links import find
@@ -65,15 +64,6 @@ _CHOSEN_ONCE = (
     "network.privateDnsZoneArmResourceId",
     "storage.type",
 )
-DEFAULTS: Mapping[str, Any] = {
-    "storage": {"storageSizeGB": 128, "autoGrow": "Disabled", "type": "Premium_LRS"},
-    "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
-    "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
-    "authConfig": {"activeDirectoryAuth": "Disabled", "passwordAuth": "Enabled"},
-    "dataEncryption": {"type": "SystemManaged"},
-    "replicationRole": "Primary",
-}
-"""What a server has of which nobody said anything."""
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -91,7 +81,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     check_fixed(document, previous, "ServerPropertyCannotBeChanged", *_CHOSEN_ONCE)
     keep(document, previous, *_WRITTEN)
     _check_sku(document, previous)
-    fill(properties, DEFAULTS)
+    fill(properties, defaults.POSTGRES)
     _check_login(context, document, previous)
     _check_storage(document, previous)
     _check_network(context, document, previous)
@@ -385,7 +375,7 @@ def _prepare_database(context: Context, document: Document, previous: Document |
     if document["name"] in ("postgres", "azure_maintenance", "azure_sys"):
         raise ArmError(400, "InvalidDatabaseName", f"The database '{document['name']}' is the server's own.")
     check_fixed(document, previous, "DatabasePropertyCannotBeChanged", "charset", "collation")
-    fill(document["properties"], {"charset": "UTF8", "collation": "en_US.utf8"})
+    fill(document["properties"], defaults.DATABASE)
 
 
 def _prepare_configuration(context: Context, document: Document, previous: Document | None) -> None:

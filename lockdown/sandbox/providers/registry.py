@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lockdown.sandbox import defaults
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Kind, check_shape
 from lockdown.sandbox.providers import connections, customer_keys
@@ -34,17 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9]{5,50}")
 _SHAPE, _COMPUTED = described("registry", "RegistryProperties")
 _KEY = "encryption.keyVaultProperties"
 _TIERS = ("Basic", "Standard", "Premium")
-DEFAULTS: Mapping[str, Any] = {
-    "adminUserEnabled": False,
-    "anonymousPullEnabled": False,
-    "dataEndpointEnabled": False,
-    "encryption": {"status": "disabled"},
-    "networkRuleBypassOptions": "AzureServices",
-    "policies": {"quarantinePolicy": {"status": "disabled"}, "exportPolicy": {"status": "enabled"}},
-    "publicNetworkAccess": "Enabled",
-    "zoneRedundancy": "Disabled",
-}
-"""What a registry has of which nobody said anything."""
+_OPEN = {"networkRuleBypassOptions": "AzureServices", "publicNetworkAccess": "Enabled"}
 _CHOICES = {
     "publicNetworkAccess": ("Enabled", "Disabled", "SecuredByPerimeter"),
     "networkRuleBypassOptions": ("AzureServices", "None"),
@@ -76,7 +67,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     rotated = ("versionedKeyIdentifier", "keyRotationEnabled", "lastKeyRotationTimestamp")
     keep(document, previous, *(f"{_KEY}.{name}" for name in rotated), "policies.retentionPolicy.lastUpdatedTime")
     properties = document["properties"]
-    fill(properties, DEFAULTS)
+    fill(properties, {**defaults.REGISTRY, **_OPEN})
     if "networkRuleSet" in properties:
         fill(properties["networkRuleSet"], {"defaultAction": "Allow", "ipRules": []})
     _check_premium(document)

@@ -5,11 +5,10 @@ Analytics workspace".
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from lockdown.sandbox import workspace_tables
+from lockdown.sandbox import defaults, workspace_tables
 from lockdown.sandbox.arm_error import ArmError, bad_request, unsupported
 from lockdown.sandbox.kind import Context, Kind
 from lockdown.sandbox.providers.bodies import at, choose, described, fill, keep, stamp
@@ -22,15 +21,7 @@ _SKUS = ("PerGB2018", "CapacityReservation", "LACluster", "Free", "Standalone", 
 _ACCESS = ("Enabled", "Disabled", "SecuredByPerimeter")
 _SHORTEST, _LONGEST, _LONGEST_TOTAL = 30, 730, 4383
 _SHORTEST_OF_A_TABLE = 4
-DEFAULTS: Mapping[str, Any] = {
-    "sku": {"name": "PerGB2018"},
-    "retentionInDays": 30,
-    "workspaceCapping": {"dailyQuotaGb": -1.0, "dataIngestionStatus": "RespectQuota"},
-    "publicNetworkAccessForIngestion": "Enabled",
-    "publicNetworkAccessForQuery": "Enabled",
-}
-"""What a workspace has of which nobody said anything, beside its features."""
-_FEATURES = {"legacy": 0, "searchVersion": 1, "enableLogAccessUsingOnlyResourcePermissions": True}
+_OPEN = {"publicNetworkAccessForIngestion": "Enabled", "publicNetworkAccessForQuery": "Enabled"}
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -39,8 +30,8 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     choose(document, "publicNetworkAccessForIngestion", *_ACCESS)
     choose(document, "publicNetworkAccessForQuery", *_ACCESS)
     keep(document, previous, "sku.lastSkuUpdate", "workspaceCapping.quotaNextResetTime")
-    fill(properties, DEFAULTS)
-    properties.setdefault("features", dict(_FEATURES))
+    fill(properties, {**defaults.WORKSPACE, **_OPEN})
+    properties.setdefault("features", dict(defaults.FEATURES))
     fill(properties["features"], {"enableLogAccessUsingOnlyResourcePermissions": True})
     if not _SHORTEST <= int(properties["retentionInDays"]) <= _LONGEST:
         raise ArmError(

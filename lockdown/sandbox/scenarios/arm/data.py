@@ -7,8 +7,8 @@ it. An option that the provider leaves out of an answer is left out here.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lockdown.sandbox import parameters
-from lockdown.sandbox.scenarios.arm.envelope import Group, child, resource
+from lockdown.sandbox import defaults, parameters
+from lockdown.sandbox.scenarios.arm.envelope import Group, child, copied, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
 
@@ -21,10 +21,7 @@ def key_vault(
         "provisioningState": "Succeeded",
         "sku": {"family": "A", "name": "standard"},
         "tenantId": tenant,
-        "accessPolicies": [],
-        "enabledForDeployment": False,
-        "enableSoftDelete": True,
-        "softDeleteRetentionInDays": 90,
+        **copied(defaults.VAULT),
         "vaultUri": f"https://{name}.vault.azure.net/",
         **properties,
     }
@@ -57,13 +54,9 @@ def postgres_server(
         "version": version,
         "state": "Ready",
         "fullyQualifiedDomainName": f"{name}.postgres.database.azure.com",
-        "storage": {"storageSizeGB": 128, "autoGrow": "Disabled", "type": "Premium_LRS", "tier": "P10"},
-        "backup": {"backupRetentionDays": 7, "geoRedundantBackup": "Disabled"},
+        **copied(defaults.POSTGRES),
+        "storage": {**defaults.POSTGRES["storage"], "tier": "P10"},
         "network": dict(network),
-        "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
-        "authConfig": {"activeDirectoryAuth": "Disabled", "passwordAuth": "Enabled"},
-        "dataEncryption": {"type": "SystemManaged"},
-        "replicationRole": "Primary",
         **properties,
     }
     if connections:
@@ -75,7 +68,7 @@ def postgres_server(
 
 def postgres_database(server: Document, name: str) -> Document:
     """Return a database of a PostgreSQL flexible server."""
-    return child(server, "databases", name, {"charset": "UTF8", "collation": "en_US.utf8"})
+    return child(server, "databases", name, defaults.DATABASE)
 
 
 def postgres_parameters(server: Document, changed: Mapping[str, str]) -> Iterator[Document]:

@@ -1,5 +1,6 @@
 """What every ARM document has: id, name, type, location, tags and an API version."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,11 @@ class Group:
             "_apiVersion": _API_VERSIONS["microsoft.resources"],
         }
         return document | ({"managedBy": managed_by} if managed_by else {})
+
+
+def copied(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of what several documents have alike, each to be changed on its own."""
+    return copy.deepcopy(dict(defaults))
 
 
 def type_of(resource_id: str) -> str:

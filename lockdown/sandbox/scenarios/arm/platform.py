@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, child, resource
+from lockdown.sandbox import defaults
+from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, child, copied, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
 
@@ -21,12 +22,11 @@ def batch_account(
         "provisioningState": "Succeeded",
         "accountEndpoint": f"{name}.{group.location}.batch.azure.com",
         "nodeManagementEndpoint": f"{guid('node', name)}.{group.location}.service.batch.azure.com",
-        "poolAllocationMode": "BatchService",
         "dedicatedCoreQuota": 500,
         "lowPriorityCoreQuota": 500,
         "poolQuota": 100,
         "activeJobAndJobScheduleQuota": 300,
-        "encryption": {"keySource": "Microsoft.Batch"},
+        **copied(defaults.BATCH),
         **properties,
     }
     if connections:
@@ -88,14 +88,9 @@ def registry(
         "provisioningState": "Succeeded",
         "loginServer": f"{name}.azurecr.io",
         "creationDate": CREATED,
-        "adminUserEnabled": False,
-        "anonymousPullEnabled": False,
-        "dataEndpointEnabled": False,
+        **copied(defaults.REGISTRY),
         "dataEndpointHostNames": [],
-        "encryption": {"status": "disabled"},
-        "policies": {"quarantinePolicy": {"status": "disabled"}, "exportPolicy": {"status": "enabled"}},
         "privateEndpointConnections": list(connections),
-        "zoneRedundancy": "Disabled",
         **properties,
     }
     resource_id = group.resource("Microsoft.ContainerRegistry/registries", name)
@@ -132,10 +127,9 @@ def workspace(group: Group, name: str, access: str, **properties: object) -> Doc
     body = {
         "provisioningState": "Succeeded",
         "customerId": guid("workspace", resource_id),
-        "sku": {"name": "PerGB2018", "lastSkuUpdate": CREATED},
-        "retentionInDays": 30,
-        "features": {"legacy": 0, "searchVersion": 1, "enableLogAccessUsingOnlyResourcePermissions": True},
-        "workspaceCapping": {"dailyQuotaGb": -1.0, "dataIngestionStatus": "RespectQuota"},
+        **copied(defaults.WORKSPACE),
+        "sku": {**defaults.WORKSPACE["sku"], "lastSkuUpdate": CREATED},
+        "features": copied(defaults.FEATURES),
         "publicNetworkAccessForIngestion": access,
         "publicNetworkAccessForQuery": access,
         "createdDate": CREATED,
@@ -151,14 +145,10 @@ def app_insights(group: Group, name: str, access: str, workspace_id: str, **prop
         "provisioningState": "Succeeded",
         "ApplicationId": name,
         "AppId": guid("application", resource_id),
-        "Application_Type": "web",
-        "Flow_Type": "Bluefield",
-        "Request_Source": "rest",
+        **copied(defaults.COMPONENT),
         "CreationDate": CREATED,
         "TenantId": group.subscription,
-        "RetentionInDays": 90,
         "WorkspaceResourceId": workspace_id,
-        "IngestionMode": "LogAnalytics",
         "publicNetworkAccessForIngestion": access,
         "publicNetworkAccessForQuery": access,
         "Ver": "v2",

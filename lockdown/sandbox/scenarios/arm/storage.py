@@ -7,6 +7,7 @@ that the provider leaves out of an answer is left out here.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lockdown.sandbox import defaults
 from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, child, resource
 from lockdown.sandbox.scenarios.scenario import Document
 
@@ -86,14 +87,8 @@ def storage_services(
     off = {"deleteRetentionPolicy": {"allowPermanentDelete": False, "enabled": False}}
     blobs = child(account, "blobServices", "default", plain | off | dict(blob or {}))
     body: dict[str, Any] = {
-        "publicAccess": "None",
-        "leaseStatus": "Unlocked",
-        "leaseState": "Available",
+        **defaults.CONTAINER,
         "lastModifiedTime": CREATED,
-        "hasImmutabilityPolicy": False,
-        "hasLegalHold": False,
-        "defaultEncryptionScope": "$account-encryption-key",
-        "denyEncryptionScopeOverride": False,
         **(container or {}),
     }
     yield blobs
