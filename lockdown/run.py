@@ -141,6 +141,7 @@ def audit(wanted: Wanted, watch: Watch) -> Finished:
     policies = policy_load.load(wanted.policies, alone=not wanted.shipped_too)
     if wanted.policies:
         _refuse_misread(policies)
+    _refuse_unknown(wanted.temporary, policies)
     signer = keys.load_signer(wanted.key, cloud=wanted.cloud, authority=wanted.authority) if wanted.key else None
     stamper = _stamper(wanted)
     with ExitStack() as stack:
@@ -292,6 +293,16 @@ def _refuse_misread(policies: PolicySet) -> None:
             "\n".join(f"{policies.shown(f.file)}, line {f.line}: {f.message}." for f in found),
             "List the types under reads in policy.yaml: what is not collected would be taken for absent.",
         )
+
+
+def _refuse_unknown(announced: tuple[TemporaryAccess, ...], policies: PolicySet) -> None:
+    known = {policy.id for policy in policies.policies}
+    for entry in announced:
+        if entry.policy is not None and entry.policy not in known:
+            raise UsageError(
+                f"temporaryAccess names the policy {entry.policy!a}, and there is none of this name.",
+                "lockdown policies list has them.",
+            )
 
 
 def _judged_there(wanted: Wanted, policies: PolicySet) -> tuple[Policy, ...]:

@@ -40,6 +40,7 @@ def apply(
     """Return the JSON of a drift in which temporary access stands apart.
 
     What changed because of an access that is kept does not count as drift; one that is late, or began too soon, does.
+    Where nobody can tell whether one is open, the comparison is not complete.
     """
     found: dict[str, Any] = {**document, "temporary": []}
     entries = tuple(announced)
@@ -53,7 +54,9 @@ def apply(
             ids = {item["id"] for item in caused}
             found[section] = [item for item in found[section] if item["id"] not in ids]
         found["temporary"].append(_told(entry, state, current, [i for each in items.values() for i in each]))
-    broken = any(item["state"] in BROKEN for item in found["temporary"])
+    states = {item["state"] for item in found["temporary"]}
+    found["complete"] = found["complete"] and State.UNKNOWN not in states
+    broken = not BROKEN.isdisjoint(states)
     found["counts"] = {**found["counts"], **counts(found), "temporary": len(entries)}
     found["empty"] = not (broken or found.get("lapsed") or any(found[section] for section in ITEMS))
     return found

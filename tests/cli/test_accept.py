@@ -119,6 +119,8 @@ def test_what_is_open_for_a_time_is_not_approved_with_the_rest(desk: Desk, capsy
     assert desk.night("one", "run", open="Disabled", closed="Enabled") == Exit.DRIFT
     assert desk.accept("approved", "one", "all") == Exit.OK
     assert desk.night("two", "approved", open="Disabled", closed="Enabled") == Exit.OK
+    config.write_text(config.read_text("utf-8").replace("kv-pna-disabled", "kv-pna-disbaled"), "utf-8")
+    assert desk.night("never", "approved", open="Disabled", closed="Enabled") == Exit.USAGE
     config.unlink()
     assert desk.night("three", "approved", open="Disabled", closed="Enabled") == Exit.DRIFT
     assert {item["resource"] for item in desk.document("three")["verdicts"]} == {vault("closed")}
