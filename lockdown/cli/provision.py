@@ -150,7 +150,7 @@ def _build(asked: Asked) -> int:
 
 def _apply(work: _Work, plan: Plan, checked: Preflight, accepted: tuple[Waiver, ...]) -> int:
     from lockdown.cli.building import building
-    from lockdown.provisioner import apply, show
+    from lockdown.provisioner import apply, preflight, show
     from lockdown.provisioner.outcome import Outcome
 
     outcome = Outcome()
@@ -161,6 +161,8 @@ def _apply(work: _Work, plan: Plan, checked: Preflight, accepted: tuple[Waiver, 
     told = {**show.plan_json(work.site, plan, checked), "outcome": show.outcome_json(outcome)}
     _unfinished(work, outcome, told)
     _visit(work)
+    if plan.pending:
+        work.say(show.finding_lines(preflight.afterwards(work.site, work.blueprint, work.arm)))
     finished, code = _audit(work, outcome, accepted)
     if work.asked.as_json:
         click.echo(json.dumps({**told, "directory": str(work.out), "run": finished.record.run}, sort_keys=True))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lockdown.provisioner.answers import RefusedError
 from lockdown.provisioner.checks import Case, Finding, Reads
-from lockdown.provisioner.checks.capacity import batch, cluster, database, machines
+from lockdown.provisioner.checks.capacity import batch, cluster, cores, database, machines
 from lockdown.provisioner.checks.denials import denials
 from lockdown.provisioner.checks.examples import examples
 from lockdown.provisioner.checks.guards import locks, network
@@ -42,6 +42,9 @@ CHECKS: tuple[tuple[str, Callable[[Case], Iterator[Finding]]], ...] = (
 )
 """In the order in which their findings are told, each with what it is about."""
 
+STANDING: tuple[tuple[str, Callable[[Case], Iterator[Finding]]], ...] = (("pools and cores of Batch", cores),)
+"""About what is there: asked although nothing is to do, and again when everything is done."""
+
 
 @dataclass(frozen=True)
 class Preflight:
@@ -52,18 +55,29 @@ class Preflight:
 
 
 def check(site: Site, blueprint: Blueprint, plan: Plan, reads: Reads) -> Preflight:
-    """Return what stands in the way of a plan. A plan that does nothing is not checked: nothing can be in its way.
+    """Return what stands in the way of a plan; in that of one that does nothing, nothing can be.
 
     Raises:
         ToolError: no credential was accepted.
     """
     pending = frozenset(change.key for change in plan.changes if change.verb in _WRITING)
-    if not pending:
-        return Preflight()
     created = frozenset(change.key for change in plan.changes if change.verb is Verb.CREATE)
-    case = Case(site, blueprint, pending, created, reads)
+    checks = (*CHECKS, *STANDING) if pending else STANDING
+    return _found(Case(site, blueprint, pending, created, reads), checks)
+
+
+def afterwards(site: Site, blueprint: Blueprint, reads: Reads) -> Preflight:
+    """Return what is worth a look once everything is built.
+
+    Raises:
+        ToolError: no credential was accepted.
+    """
+    return _found(Case(site, blueprint, frozenset(), frozenset(), reads), STANDING)
+
+
+def _found(case: Case, checks: tuple[tuple[str, Callable[[Case], Iterator[Finding]]], ...]) -> Preflight:
     with ThreadPoolExecutor(_AT_A_TIME) as threads:
-        found = [finding for one in threads.map(lambda check: _checked(case, *check), CHECKS) for finding in one]
+        found = [finding for one in threads.map(lambda check: _checked(case, *check), checks) for finding in one]
     return Preflight(tuple(f for f in found if f.stops), tuple(f for f in found if not f.stops))
 
 

@@ -12,7 +12,7 @@ from lockdown.provisioner import preflight
 from lockdown.provisioner.answers import Found, RefusedError
 from lockdown.provisioner.change import Change, Plan, Verb
 from lockdown.provisioner.checks import Case, Finding, resource_type
-from lockdown.provisioner.checks.capacity import batch, cluster, database, machines
+from lockdown.provisioner.checks.capacity import batch, cluster, cores, database, machines
 from lockdown.provisioner.checks.denials import denials
 from lockdown.provisioner.checks.examples import GROUP, examples
 from lockdown.provisioner.checks.guards import locks, network
@@ -315,7 +315,7 @@ def test_a_further_batch_account(quota: Body, accounts: list[Body], expected: st
 )
 def test_a_batch_account_without_cores_is_a_warning(properties: Body, warned: bool) -> None:
     azure = Azure({BATCH.id: {"properties": properties}})
-    found = list(batch(case(azure, BATCH, STORAGE, there=frozenset({"batch"}))))
+    found = list(cores(case(azure, BATCH, STORAGE, there=frozenset({"batch"}))))
     assert [f.stops for f in found] == ([False] if warned else [])
 
 
@@ -379,6 +379,7 @@ ASSIGNER = {"actions": ["Microsoft.Authorization/roleAssignments/write", "*/read
         ((CONTRIBUTOR, ASSIGNER), ""),
         ((CONTRIBUTOR,), "True: The caller may not do this on"),
         ((ASSIGNER,), "Give it Contributor there"),
+        ((CONTRIBUTOR,), "Give it Role Based Access Control Administrator (or User Access Administrator) there"),
         (({"actions": ["*/read"]},), "Contributor and Role Based Access Control Administrator"),
         ((CONTRIBUTOR, ASSIGNER | {"condition": "@Resource[...]"}), "False: not checked: the caller assigns roles"),
         ((), "False: not checked: Azure lists no permissions"),
@@ -388,6 +389,13 @@ def test_roles_that_the_caller_lacks(given: tuple[Body, ...], expected: str) -> 
     found = told(rights, case(permissions(SITE.group_id, *given), STORAGE, ROLE))
     assert expected in found
     assert bool(found) is bool(expected)
+
+
+def test_locks_need_more_than_assigning_roles() -> None:
+    lock = Resource("lock", "locks", f"{STORAGE.id}/providers/Microsoft.Authorization/locks/keep", "2020-05-01", {})
+    found = told(rights, case(permissions(SITE.group_id, CONTRIBUTOR, ASSIGNER), STORAGE, lock))
+    assert "microsoft.authorization/locks/write" in found
+    assert "Give it User Access Administrator there" in found
 
 
 def test_while_there_is_no_group_the_roles_on_the_subscription_count() -> None:
@@ -638,6 +646,16 @@ def test_an_answer_of_another_shape_is_told_and_does_not_end_the_run() -> None:
     azure = Azure({ROOT: [], f"{ROOT}/locations": [{"name": "eastus"}]})
     checked = preflight.check(SITE, found, plan(found, Verb.CREATE), azure)
     assert any("Azure's answer could not be read" in finding.what for finding in checked.warnings)
+
+
+def test_what_is_there_is_looked_at_although_nothing_is_to_do() -> None:
+    found = blueprint((BATCH,))
+    azure = Azure({BATCH.id: {"properties": {"poolQuota": 0}}})
+    for checked in (
+        preflight.check(SITE, found, plan(found, Verb.LEAVE), azure),
+        preflight.afterwards(SITE, found, azure),
+    ):
+        assert [finding.check for finding in checked.warnings] == ["quotas"]
 
 
 def test_nothing_to_do_asks_nothing() -> None:

@@ -76,7 +76,7 @@ def quotas(needed: Mapping[str, int], usages: Iterable[Mapping[str, Any]], where
 
 
 def batch(case: Case) -> Iterator[Finding]:
-    """Yield a finding if the region gives no further Batch account, and a warning if one that is there has no cores."""
+    """Yield a finding if the region gives no further Batch account."""
     for step in case.new("Microsoft.Batch/batchAccounts"):
         path = f"{case.subscription}/providers/Microsoft.Batch/locations/{case.site.location}/quotas"
         limit = number((case.read(path, step.api_version) or {}).get("accountQuota"))
@@ -90,6 +90,10 @@ def batch(case: Case) -> Iterator[Finding]:
                 f"Batch accounts in {case.site.location}: {used} of {limit} are in use, one more is needed.",
                 _MORE,
             )
+
+
+def cores(case: Case) -> Iterator[Finding]:
+    """Yield a warning if a Batch account that is there has no pools or cores to give."""
     for step in case.all("Microsoft.Batch/batchAccounts"):
         if step.key not in case.created:
             yield from _cores(case, step)

@@ -112,17 +112,16 @@ def _permissions(case: Case, scope: str, known: dict[str, list[Mapping[str, Any]
 
 def _missing(scope: str, missing: list[str]) -> Finding:
     others = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-    assigns = any(operation.startswith(_ROLES) for operation in missing)
-    rest = any(not operation.startswith("microsoft.authorization/") for operation in missing)
-    roles = [
-        *(["Contributor"] if rest else []),
-        *(["Role Based Access Control Administrator (or User Access Administrator)"] if assigns else []),
-    ]
-    wanted = " and ".join(roles) if roles else "Owner"
+    ours = [operation for operation in missing if operation.startswith("microsoft.authorization/")]
+    roles = ["Contributor"] if len(ours) < len(missing) else []
+    if any(not operation.startswith(_ROLES) for operation in ours):
+        roles.append("User Access Administrator")  # locks need it
+    elif ours:
+        roles.append("Role Based Access Control Administrator (or User Access Administrator)")
     return Finding(
         "roles",
         f"The caller may not do this on {scope}: {', '.join(missing[:_SHOWN])}{others}.",
-        f"Give it {wanted} there, or have somebody run this who has them.",
+        f"Give it {' and '.join(roles)} there, or have somebody run this who has them.",
     )
 
 
