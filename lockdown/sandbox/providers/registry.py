@@ -27,8 +27,9 @@ from lockdown.sandbox.providers.bodies import (
     suffix,
 )
 from lockdown.sandbox.providers.private_endpoints import reflect
+from lockdown.sandbox.scenarios.arm.defender import images as assessed_images
 from lockdown.sandbox.shapes import shape
-from lockdown.sandbox.state import Document, State
+from lockdown.sandbox.state import Document, State, subscription_of
 
 _TYPE = "Microsoft.ContainerRegistry/registries"
 _NAME = re.compile(r"[A-Za-z0-9]{5,50}")
@@ -167,8 +168,15 @@ _WHY = {
 }
 
 
+_PLAN = "/providers/Microsoft.Security/pricings/Containers"
+
+
 def _applied(context: Context, document: Document, previous: Document | None) -> None:
     reflect(context, document, previous)
+    plan = context.state.get(f"/subscriptions/{subscription_of(str(document['id']))}{_PLAN}")
+    if previous is None and plan is not None and plan["properties"].get("pricingTier") == "Standard":
+        # Defender says of a new registry that nothing was found in it; in Azure within a day, here at once.
+        context.put(assessed_images(str(document["id"])))
 
 
 def check_name(state: State, name: str) -> dict[str, Any]:
