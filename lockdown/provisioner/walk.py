@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from queue import SimpleQueue
-from threading import Event
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import Protocol
 
 from lockdown.provisioner.change import Verb
+
+_GLANCE = 0.5
+"""Seconds of waiting after which an interruption is seen that arrived just before the waiting began."""
 
 
 class State(Enum):
@@ -81,6 +84,7 @@ class Walk:
     order: list[str] = field(default_factory=list)
     _began: dict[str, float] = field(default_factory=dict)
     _finished: deque[tuple[Node, BaseException | None]] = field(default_factory=deque)
+    _todo: SimpleQueue[Node | None] = field(default_factory=SimpleQueue)
     _wake: SimpleQueue[None] = field(default_factory=SimpleQueue)
 
     def __post_init__(self) -> None:
@@ -94,36 +98,58 @@ class Walk:
         awaited either way. Returns the interruption, or None.
         """
         interruption: BaseException | None = None
-        with ThreadPoolExecutor(threads, thread_name_prefix="provision") as pool:
-            while True:
-                # An interruption can arrive between any two steps of this: none may be lost, or done twice.
-                try:
-                    interruption = self._settle() or interruption
-                    if interruption is not None:
-                        stop.set()
-                    for node in () if stop.is_set() else self._ready():
-                        pool.submit(self._do, node, work)
-                        self.states[node.name] = State.RUNNING
-                        self._began[node.name] = self.now()
-                    if State.RUNNING not in self.states.values():
-                        break
-                    self._wake.get()
-                except BaseException as error:
-                    interruption = error
+        staff: list[Thread] = []
+        while True:
+            # An interruption can arrive between any two steps of this: no piece of work may be lost, or done twice.
+            try:
+                interruption = self._settle() or interruption
+                if interruption is not None:
+                    stop.set()
+                while len(staff) < min(threads, len(self.nodes)):
+                    staff.append(Thread(target=self._serve, args=(work, stop), name="provision", daemon=True))
+                    staff[-1].start()
+                for node in () if stop.is_set() else self._ready():
+                    self._todo.put(node)
+                    self.states[node.name] = State.RUNNING
+                if State.RUNNING not in self.states.values():
+                    break
+                with suppress(Empty):
+                    self._wake.get(timeout=_GLANCE)
+            except BaseException as error:
+                interruption = error
+        interruption = self._dismissed(staff) or interruption
         self._settle()
         for name, state in self.states.items():
-            if state is State.WAITING:
+            if state in (State.WAITING, State.RUNNING):
                 self.states[name] = State.SKIPPED
         return interruption
 
-    def _do(self, node: Node, work: Work) -> None:
-        try:
-            work(node, self)
-        except BaseException as error:
+    def _serve(self, work: Work, stop: Event) -> None:
+        while (node := self._todo.get()) is not None:
+            error: BaseException | None = SkippedError()
+            try:
+                if not stop.is_set():
+                    self._began[node.name] = self.now()
+                    work(node, self)
+                    error = None
+            except BaseException as raised:
+                error = raised
             self._finished.append((node, error))
-        else:
-            self._finished.append((node, None))
-        self._wake.put(None)
+            self._wake.put(None)
+
+    def _dismissed(self, staff: list[Thread]) -> BaseException | None:
+        """Let each thread end; what was handed to one just before an interruption ends first."""
+        interruption: BaseException | None = None
+        for _ in staff:
+            self._todo.put(None)
+        while any(thread.is_alive() for thread in staff):
+            try:
+                for thread in staff:
+                    if thread.is_alive():
+                        thread.join(_GLANCE)
+            except BaseException as error:
+                interruption = error
+        return interruption
 
     def _settle(self) -> BaseException | None:
         """Take in what has ended; return what else than an error ended a piece of work."""
@@ -142,12 +168,12 @@ class Walk:
 
     def remaining(self, ended: Node | None = None) -> float:
         """Return how long the rest typically takes, once ``ended`` is over."""
-        left = [self._tails[name] for name, state in list(self.states.items()) if state is State.WAITING]
-        now = self.now()
-        for name, began in list(self._began.items()):
-            if self.states[name] is State.RUNNING and self.nodes[name] is not ended:
-                left.append(self._tails[name] - min(now - began, self.nodes[name].seconds))
-        return max(left, default=0.0)
+        now, left = self.now(), [0.0]
+        for name, state in list(self.states.items()):
+            if state not in ENDED and self.nodes[name] is not ended:
+                spent = now - self._began.get(name, now)
+                left.append(self._tails[name] - min(spent, self.nodes[name].seconds))
+        return max(left)
 
     def _ready(self) -> list[Node]:
         """Return the nodes that can begin, those with the longest way to the end first; skip those that never can."""
