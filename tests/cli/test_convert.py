@@ -146,7 +146,7 @@ def test_an_audit_seals_the_formats_that_it_was_asked_for(stock_run: Path, lockd
 
 
 def test_an_audit_writes_no_format_unasked(stock_run: Path) -> None:
-    assert {path.name for path in (stock_run / "results").iterdir()} == {"results.json"}
+    assert {path.name for path in (stock_run / "results").iterdir()} == {"results.json", "topology.json"}
 
 
 def test_the_formats_of_a_whole_stock_environment_hold_the_same_counts(
@@ -157,5 +157,6 @@ def test_the_formats_of_a_whole_stock_environment_hold_the_same_counts(
     counts = record.read(stock_run / "results/results.json").run["counts"]
     found = recount(tmp_path / "out", counts)
     assert found.pop("oscal-poam.json") == counts["fail"] + counts["waived"]
+    assert found.pop("oscal-component-definition.json") == sum(counts.values()) - counts["notObserved"]
     assert set(found.values()) == {sum(counts.values())}
     json.loads((tmp_path / "out/oscal-assessment-results.json").read_bytes())
