@@ -1,0 +1,149 @@
+"""What people and programs are shown: lines that fit, and nothing of Azure's that could move a terminal."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from lockdown import config
+from lockdown.errors import ToolError
+from lockdown.model import Waiver
+from lockdown.provisioner import output, settled, show
+from lockdown.provisioner.blueprint import build
+from lockdown.provisioner.change import Change, Opening, Plan, Verb
+from lockdown.provisioner.checks import Finding
+from lockdown.provisioner.destroy import Removal, Removals, Staying
+from lockdown.provisioner.differ import Difference
+from lockdown.provisioner.environment import load
+from lockdown.provisioner.outcome import Failure, LeftOpen, Outcome
+from lockdown.provisioner.preflight import Preflight
+from lockdown.provisioner.site import Site
+from tests.provisioner.manual import SUBSCRIPTION, TENANT
+from tests.provisioner.test_environment import ENVIRONMENTS
+
+PATH = next(path for path in ENVIRONMENTS if path.stem == "coa-private")
+HOSTILE = "\x1b[2J\u202eevil\u200b\r\n" + "漢" * 90 + "x" * 200
+SITE = Site(load(PATH), SUBSCRIPTION, TENANT)
+
+
+def change(verb: Verb, key: str = "storage", **more: object) -> Change:
+    return Change(key, "storage", "/subscriptions/x", verb, **more)  # type: ignore[arg-type]
+
+
+PLAN = Plan(
+    (
+        change(Verb.CREATE, f"zone/{HOSTILE}", seconds=3900, cost=f"by the GB {HOSTILE}"),
+        change(
+            Verb.UPDATE, "network", differences=(Difference(f"tags.{HOSTILE}", HOSTILE, {"a": HOSTILE}),), seconds=9
+        ),
+        change(Verb.BLOCKED, "vault", why=HOSTILE),
+        change(Verb.LEAVE, "group"),
+        change(Verb.LEAVE, f"other/{HOSTILE}"),
+    ),
+    {},
+    (Opening("registry", "properties.x", HOSTILE),),
+    3909,
+)
+FOUND = Preflight((Finding("names", HOSTILE, HOSTILE),), (Finding("roles", HOSTILE, stops=False),))
+REMOVALS = Removals(
+    (Removal(HOSTILE, "t", "/x", HOSTILE, 5),), (Staying("a", "/a", HOSTILE), Staying("b", "/b", HOSTILE))
+)
+OUTCOME = Outcome(
+    ("a", HOSTILE),
+    (Failure("b", "/b", Verb.CREATE, HOSTILE, HOSTILE, "r-1"),),
+    ("c",),
+    (LeftOpen("d", f"/d/{HOSTILE}", "it is open", HOSTILE),),
+)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        show.plan_lines(SITE, PLAN, FOUND),
+        show.blocked_lines(PLAN, FOUND),
+        show.removal_lines(SITE, REMOVALS),
+        show.outcome_lines(OUTCOME),
+    ],
+)
+def test_hostile_text_moves_no_terminal_and_every_line_fits(lines: object) -> None:
+    shown = list(lines)  # type: ignore[call-overload]
+    assert shown
+    assert max(map(cell_len, shown)) <= 80
+    assert all(line.isprintable() for line in shown)
+    assert "evil" in "".join(shown)
+
+
+def test_programs_get_the_whole() -> None:
+    told = json.loads(json.dumps(show.plan_json(SITE, PLAN, FOUND)))
+    assert told["pending"] is True
+    assert told["counts"] == {"blocked": 1, "create": 1, "leave": 2, "update": 1}
+    assert told["changes"][1]["differences"] == [
+        {"path": f"tags.{HOSTILE}", "before": HOSTILE, "after": {"a": HOSTILE}},
+    ]
+    assert told["problems"] == [{"check": "names", "what": HOSTILE, "fix": HOSTILE}]
+    assert json.loads(json.dumps(show.removals_json(SITE, REMOVALS)))["going"][0]["key"] == HOSTILE
+    gone = json.loads(json.dumps(show.outcome_json(OUTCOME)))
+    assert gone["failed"][0]["requestId"] == "r-1"
+    assert gone["complete"] is False
+
+
+def test_a_plan_with_nothing_to_do_says_so() -> None:
+    assert "nothing to do, 1 steps unchanged." in show.summary(Plan((change(Verb.LEAVE),), {}))
+    assert (
+        show.summary(Plan((change(Verb.CREATE, seconds=60),), {}, (), 60)) == "1 to create. That typically takes 1 min."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (90, "2 min"), (3600, "1 h"), (3900, "1 h 5 min"), (7199, "2 h")],
+)
+def test_times_are_told_as_people_say_them(seconds: float, told: str) -> None:
+    assert show.duration(seconds) == told
+
+
+def test_the_configuration_that_is_left_is_one_that_audits_take(tmp_path: Path) -> None:
+    egress = {"properties": {"ipAddress": "203.0.113.7"}}
+    found = output.boundary(SITE, egress)
+    assert found.egress_addresses == ("203.0.113.7/32",)
+    assert output.boundary(SITE, {}).egress_addresses == ()
+    waiver = Waiver(
+        "vnet-ddos", (SITE.network_id.lower(),), "Nothing listens: there.", "me@genomics.org", date(2026, 3, 9)
+    )
+    output.prepare(tmp_path)
+    output.write_config(tmp_path, SITE, found, [waiver])
+    read = config.load(tmp_path / "lockdown.yaml", date(2026, 3, 2))
+    assert read.scope == output.scope(SITE)
+    assert read.boundary == found
+    assert read.waivers == (waiver,)
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".part")] == []
+
+
+def test_a_baseline_takes_the_place_of_the_one_before_which_is_kept(tmp_path: Path) -> None:
+    output.prepare(tmp_path)
+    for number in (1, 2):
+        audit = tmp_path / "audits" / f"run-{number}"
+        audit.mkdir()
+        (audit / "number").write_text(str(number))
+        assert output.approve(tmp_path, audit) == tmp_path / "baseline"
+    assert (tmp_path / "baseline/number").read_text() == "2"
+    assert (tmp_path / "audits/before-run-2/number").read_text() == "1"
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ToolError, match="cannot be made"):
+        output.prepare(tmp_path / "file/out")
+
+
+def test_what_resource_graph_must_show_are_resources_that_carry_our_tag() -> None:
+    found = build(SITE)
+    wanted = settled.expected(found, found.steps)
+    assert SITE.network_id.lower() in wanted
+    assert SITE.group_id.lower() not in wanted
+    assert not any("/roleassignments/" in one or "/subnets/" in one for one in wanted)
+    assert settled.expected(found, ()) == frozenset()
