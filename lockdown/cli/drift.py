@@ -16,6 +16,11 @@ _OF_ACCEPTANCE = frozenset(
     {"trust", "trust_fingerprint", "trust_state", "config_file", "cloud", "authority", "out", "key", "tsa"}
 )
 
+_NEXT = """
+Next: undo it, or accept what was meant: lockdown drift --baseline BASELINE
+  --run RUN --accept ID --reason TEXT --key KEY --out NEW-BASELINE
+  (report/report.html and results/drift.json have the ids)"""
+
 
 @click.command()
 @click.option(
@@ -69,6 +74,8 @@ def command(
         summarise(finished.record)
         for line in drift_text.render(document):
             click.echo(line, err=True)
+        if not document["empty"]:
+            click.echo(_NEXT, err=True)
     answer(finished, as_json=as_json)
     judged = exit_code(finished.record, fail_on)
     if judged is Exit.INCOMPLETE or not document["complete"]:
