@@ -80,7 +80,7 @@ def earlier(
             demands=Demands(any_age=True),
         )
         _refuse(found, what, path, root)
-        with _readable(path, files) as directory:
+        with _readable(path, files, found) as directory:
             signed = found.run is not None
             yield Earlier(
                 directory,
@@ -102,11 +102,11 @@ def _payload(files: Files, name: str) -> str:
 
 
 @contextmanager
-def _readable(path: Path, files: Files) -> Iterator[Path]:
+def _readable(path: Path, files: Files, found: Verification) -> Iterator[Path]:
     if path.is_dir():
         yield path
         return
-    with opening.unpacked(files, SIGNED_FOLDERS) as folder:
+    with opening.unpacked(files, SIGNED_FOLDERS, found.digests) as folder:
         yield folder
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from lockdown.errors import ToolError, UntrustedError, UsageError
+from lockdown.errors import TamperedError, ToolError, UntrustedError, UsageError
 from lockdown.evidence.archive import ArchiveFiles, is_archive
 from lockdown.evidence.files import DirectoryFiles, Files, signed_names
 
@@ -53,8 +54,17 @@ def is_bundle(path: Path) -> bool:
 
 
 @contextmanager
-def unpacked(files: Files, below: tuple[str, ...]) -> Iterator[Path]:
-    """Yield a temporary folder with what a bundle holds in some of its signed folders. Call it once that is proven."""
+def unpacked(files: Files, below: tuple[str, ...], digests: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """Yield a temporary folder with what a bundle holds in some of its signed folders. Call it once that is proven.
+
+    Args:
+        files: the bundle.
+        below: the folders.
+        digests: SHA-256 of each file, as it was when it was proven; None does not compare.
+
+    Raises:
+        TamperedError: a file is no longer what was proven.
+    """
     with TemporaryDirectory(prefix="lockdown-") as name:
         for found in signed_names(files.names()):
             if found.startswith(below):
@@ -62,7 +72,14 @@ def unpacked(files: Files, below: tuple[str, ...]) -> Iterator[Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with files.open(found) as source, path.open("xb") as target:
                     copyfileobj(source, target)
+                if digests is not None and _digest(path) != digests.get(found):
+                    raise TamperedError(f"{found!a} changed while the run was being read.")
         yield Path(name)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def trust_root(run: Path, trust: Path | None, fingerprint: str | None, state: Path | None = None) -> Trusted:

@@ -7,7 +7,7 @@ before its bytes are found to be the listed ones, and a file of any size is read
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ class Verification:
         run: what the run states of itself; proven only if ``exit_code`` is 0.
         key_id: the key that the run says it is signed with; proven only if ``exit_code`` is 0.
         proven_at: when the run was signed at the latest, by a trusted timestamp.
+        digests: SHA-256 of every file but the seal, by name, as it was found to be; empty if they are not as listed.
     """
 
     checks: tuple[Check, ...]
@@ -51,6 +52,7 @@ class Verification:
     run: predicate.AuditRun | None
     key_id: str | None
     proven_at: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def verify(
         run=claim,
         key_id=run.signed.key_id if run.signed else None,
         proven_at=stamp(run.dated.at) if run.dated else None,
+        digests=listed.digests if listed else {},
     )
 
 

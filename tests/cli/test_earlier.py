@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 from lockdown import record
 from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
-from lockdown.evidence import keys
+from lockdown.evidence import earlier, keys
+from lockdown.evidence.files import Files
 from lockdown.evidence.seal import seal
+from lockdown.evidence.verify import Verification
 from tests.hostile.test_small_run import small_run, vault
 
 Captured = pytest.CaptureFixture[str]
@@ -119,6 +122,21 @@ def test_a_changed_bundle_is_refused(place: Place, tmp_path: Path) -> None:
     (tmp_path / "changed.zip").write_bytes(data[:at] + b"x" + data[at + 1 :])
     assert place.drift(tmp_path / "changed.zip") == Exit.TAMPERED
     assert place.audit(tmp_path / "changed.zip", *place.trust()) == Exit.TAMPERED
+
+
+def test_a_bundle_that_changes_after_it_was_verified(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = earlier._readable
+
+    def late(path: Path, files: Files, found: Verification) -> AbstractContextManager[Path]:
+        data = place.bundle.read_bytes()
+        at = data.index(b'"publicNetworkAccess"')
+        with place.bundle.open("r+b") as file:
+            file.seek(at + 1)
+            file.write(b"P")
+        return real(path, files, found)
+
+    monkeypatch.setattr(earlier, "_readable", late)
+    assert place.audit(place.bundle, *place.trust()) == Exit.TAMPERED
 
 
 def test_another_organisation_does_not_vouch_for_it(place: Place) -> None:
