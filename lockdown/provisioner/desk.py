@@ -40,7 +40,7 @@ class Desk:
         except (SkippedError, StoppedError):
             raise
         except BaseException as error:
-            cause, seconds = str(error), self.arm.now() - began
+            cause, seconds = str(error) or type(error).__name__, self.arm.now() - began
             self._tell(lambda: self._watch.failed(node.key, node.verb, seconds, cause), walk, then, node)
             raise
         self._tell(lambda: self._watch.ended(node.key, node.verb, self.arm.now() - began), walk, then, node)

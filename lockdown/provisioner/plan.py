@@ -10,7 +10,7 @@ from lockdown.provisioner.answers import Found
 from lockdown.provisioner.arm import Arm
 from lockdown.provisioner.change import IDLE, Change, Opening, Plan, Verb
 from lockdown.provisioner.differ import Difference
-from lockdown.provisioner.graph import Blueprint, Body, Resource, Window, at
+from lockdown.provisioner.graph import Action, Blueprint, Body, Resource, Window, at
 from lockdown.provisioner.judging import blocked, change, is_closed, judge, judge_action
 from lockdown.provisioner.reading import Reading, is_nothing, read
 
@@ -32,6 +32,7 @@ def make(blueprint: Blueprint, arm: Arm) -> Plan:
         for step in blueprint
     }
     changes |= departed.judge(blueprint, changes, known, arm)
+    changes |= _undone(blueprint, changes)
     changes |= _temporary(blueprint, changes, readings)
     changes |= _closed_for_good(blueprint, changes, known)
     openings = tuple(_openings(blueprint, changes))
@@ -65,6 +66,19 @@ def _wanted_now(blueprint: Blueprint, changes: Mapping[str, Change]) -> frozense
         if step.key in found or (lasting and changes[step.key].verb not in IDLE):
             found |= blueprint.needs[step.key]
     return frozenset(found)
+
+
+def _undone(blueprint: Blueprint, changes: Mapping[str, Change]) -> Iterable[tuple[str, Change]]:
+    """An action that shows in a resource of which something is to be done may have to be done again after that.
+
+    What a tag marks is not: tags stay when a resource is written.
+    """
+    written = {change.id.lower() for change in changes.values() if change.verb in (Verb.CREATE, Verb.UPDATE)}
+    for step in blueprint:
+        if not isinstance(step, Action) or step.mark is not None or changes[step.key].verb is not Verb.LEAVE:
+            continue
+        if step.done.id.lower() in written:
+            yield step.key, change(step, Verb.ACT, why=step.title)
 
 
 def _temporary(

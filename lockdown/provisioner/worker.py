@@ -76,8 +76,8 @@ class Worker:
         """Do what a node stands for; return False if a window was already as it should be."""
         step = self._blueprint.steps[node.key]
         if isinstance(step, Action):
-            self._act(step)
-        elif node.verb is Verb.REMOVE:
+            return self._act(step)
+        if node.verb is Verb.REMOVE:
             self.remove(step)
         elif node.path:
             window = next(window for window in step.windows if window.path == node.path)
@@ -175,13 +175,17 @@ class Worker:
 
     # Actions
 
-    def _act(self, step: Action) -> None:
+    def _act(self, step: Action) -> bool:
+        """Do an action; return whether it was not done, where what it shows in was written meanwhile."""
         body = resolve(step.body, self.known)
 
         def done() -> Body | None:
             found = self._arm.get(step.done.id, step.done.api_version)
             return found.body if is_done(step, found) else None
 
+        was_done = is_done(step, Found(200, self.known.get(step.key, {})))
+        if was_done and done() is not None:
+            return False
         self._desk.insist(step.key, lambda: self._arm.post(step.path, step.api_version, body), done)
         if step.mark is not None:
             self._mark(step, *step.mark)
@@ -191,11 +195,11 @@ class Worker:
                 raise RefusedError(0, "NoEffect", "It was accepted and shows no effect.", "", step.path)
             self._desk.wait(step.key, "it takes effect", LOOK)
         self.known[step.key] = found
+        return True
 
     def _mark(self, step: Action, name: str, value: str) -> None:
-        holder = next(
-            (other.key for other in self._blueprint if isinstance(other, Resource) and other.id == step.done.id), ""
-        )
+        ids = {other.id.lower(): other.key for other in self._blueprint if isinstance(other, Resource)}
+        holder = ids.get(step.done.id.lower(), "")
         with self._lock(holder):
             found = self._arm.get(step.done.id, step.done.api_version).body
             tags = {**(found.get("tags") or {}), name: value}

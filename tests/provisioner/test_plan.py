@@ -9,7 +9,7 @@ from lockdown.provisioner import plan
 from lockdown.provisioner.apply import apply
 from lockdown.provisioner.arm import Arm
 from lockdown.provisioner.change import Change, Verb
-from lockdown.provisioner.graph import Blueprint, Resource, blueprint, reference
+from lockdown.provisioner.graph import Action, Blueprint, Expected, Resource, blueprint, reference
 from lockdown.provisioner.ledger import Entry
 from lockdown.provisioner.outcome import Silent
 from lockdown.sandbox.server import Sandbox
@@ -255,6 +255,23 @@ def test_a_role_under_another_name_is_left(sandbox: Sandbox, arm: Arm) -> None:
     other = small(sandbox, identity(sandbox), role(sandbox, "5b0c6e4e-3a1f-4c0e-9d59-0d6f6a4b9a02"))
     change = of(other, arm, "role/identity/storage/reader")
     assert (change.verb, "another name" in change.why) == (Verb.LEAVE, True)
+
+
+def test_an_action_that_shows_in_what_is_written_is_looked_at_again(sandbox: Sandbox) -> None:
+    done = Expected(where(small(sandbox), "storage"), STORAGE, "properties.minimumTlsVersion", "TLS1_2")
+    base = f"/subscriptions/{sandbox.subscription}/providers/Microsoft.Storage"
+    act = Action("act", "storage", f"{base}/register", GROUPS, {}, done, needs=("storage",))
+    found, entries = small(sandbox, act), list[Entry]()
+    with connect(sandbox, entries.append) as arm:
+        build(found, arm)
+        assert verbs(found, arm)["act"] is Verb.LEAVE
+        entries.clear()
+        changed = rewritten(found, "storage", allowSharedKeyAccess=False)
+        assert verbs(changed, arm)["act"] is Verb.ACT
+        outcome = apply(changed, plan.make(changed, arm), arm, Silent())
+        assert outcome.done == ("storage",)
+        assert not plan.make(changed, arm).pending
+    assert [entry.method for entry in entries if entry.method != "GET"] == ["PUT"]
 
 
 def test_the_order_of_steps_does_not_matter(sandbox: Sandbox, arm: Arm) -> None:
