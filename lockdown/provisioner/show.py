@@ -41,6 +41,8 @@ _VALUE = 160
 
 _DEEP = " " * 12
 _TIME = 10
+_PATH = " " * 8
+"""Paths are long words, and broken ones are hard to read."""
 
 
 def plan_lines(site: Site, plan: Plan, found: Preflight) -> Iterator[str]:
@@ -218,8 +220,8 @@ def _costs(plan: Plan) -> Iterator[str]:
 
 def _differences(change: Change) -> Iterator[str]:
     for item in change.differences:
-        yield from _wrapped(f"{item.path}:", _DEEP, _DEEP)
-        yield from _wrapped(f"{_value(item.before)} -> {_value(item.after)}", _DEEP + "  ", _DEEP + "    ")
+        yield from _wrapped(f"{item.path}:", _PATH, _PATH)
+        yield from _wrapped(f"{_value(item.before)} -> {_value(item.after)}", _DEEP, _DEEP + "  ")
 
 
 def _finding(finding: Finding) -> Iterator[str]:
