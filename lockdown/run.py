@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from uuid import uuid4
 from lockdown import __version__, drift, record, topology
 from lockdown.ahead import Ahead
 from lockdown.audit import Evaluation, engine_for, evaluate, within
-from lockdown.drift import temporary
+from lockdown.drift import blueprint, temporary
 from lockdown.drift.accepted import NOTHING, Acceptances, apply
 from lockdown.errors import UsageError
 from lockdown.evidence import earlier, keys, opening, seal, timestamp
@@ -42,6 +42,7 @@ from lockdown.workplace import workplace
 
 if TYPE_CHECKING:
     from lockdown.cloud.resource_graph import Graph
+    from lockdown.drift.blueprint import Departure
 
 RUNS = Path("lockdown-runs")
 
@@ -74,6 +75,7 @@ class Wanted:
         trust_fingerprint: what that trust root must have.
         trust_state: where the newest trust root that was seen is remembered.
         temporary: what is announced to be open for a time; it is told apart from other drift.
+        departures: reads what of the environment is not as its environment file says; None does not look.
         store: URL of the evidence store, whose history records the run; None records it nowhere.
         retention_days: how long a store that the run is the first in says that its evidence is to be kept.
         engine: ``snapshot``, or ``resource-graph``: Azure judges by those policies that it can run. Not with
@@ -97,6 +99,7 @@ class Wanted:
     trust_fingerprint: str | None = None
     trust_state: Path | None = None
     temporary: tuple[TemporaryAccess, ...] = ()
+    departures: Callable[[], tuple[Departure, ...]] | None = None
     store: str | None = None
     retention_days: int = history.RETENTION_DAYS
     engine: str = SNAPSHOT
@@ -237,6 +240,9 @@ def _made(
             )
             document = apply(drift.to_json(changed), stands_on.accepted, stands_on.payload)
             document = temporary.apply(document, wanted.temporary, stands_on.baseline, current, evaluated)
+            if wanted.departures is not None:
+                watch.stage("Comparing with the environment file")
+                document = blueprint.apply(document, wanted.departures(), current)
             (work / "results/drift.json").write_bytes(canonical(document) + b"\n")
         watch.stage("Writing the report")
         for name, why in formats.write(made, work / "results", wanted.formats).items():

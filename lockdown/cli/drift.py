@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lockdown.cli import options, visible
+from lockdown.cli import departures, options, visible
 from lockdown.cli.audit import answer, exit_code, perform, summarise, wanted
 from lockdown.errors import Exit
 
@@ -40,6 +41,12 @@ Next: undo it, or accept what was meant: lockdown drift --baseline BASELINE
 )
 @click.option("--run", "found", type=click.Path(path_type=Path, exists=True), help="With --accept: whose drift it is.")
 @click.option("--reason", metavar="TEXT", help="With --accept: why. It is signed, and stands in the history.")
+@click.option(
+    "--environment",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The environment file that lockdown provision was given: tells what is no longer as it says.",
+)
 @options.scope
 @click.pass_context
 def command(
@@ -49,6 +56,7 @@ def command(
     accepted: tuple[str, ...],
     found: Path | None,
     reason: str | None,
+    environment: Path | None,
     *,
     as_json: bool,
     quiet: bool,
@@ -64,9 +72,16 @@ def command(
     if accepted or found is not None or reason is not None:
         if not accepted or found is None or reason is None or not reason.strip():
             raise click.UsageError("To accept drift, give --accept, --run and --reason.")
-        _refuse_others(ctx, chosen)
+        _refuse_others(ctx, {**chosen, "environment": environment})
         return _accept(baseline, found, accepted, reason, as_json=as_json, quiet=quiet, **chosen)
-    finished = perform(wanted(**chosen, baseline=baseline), quiet=quiet)
+    asked = wanted(**chosen, baseline=baseline)
+    if environment is not None:
+        if asked.snapshot is not None:
+            raise click.UsageError("--environment asks Azure, --snapshot does without it: give one.")
+        asked = replace(
+            asked, departures=departures.asked(environment, asked.scope.subscriptions, asked.cloud, asked.authority)
+        )
+    finished = perform(asked, quiet=quiet)
     document = finished.document or {}
     if not quiet:
         from lockdown.report import drift_text

@@ -33,6 +33,7 @@ _COUNTED = (
     ("policies", "policy changed", "policies changed"),
     ("reverted", "change taken back", "changes taken back"),
     ("lapsed", "acceptance lapsed", "acceptances lapsed"),
+    ("blueprint", "step not as in the environment file", "steps not as in the environment file"),
 )
 _WHOLE = {"createdAndDeleted": "created and deleted again", "deletedAndCreated": "deleted and created again"}
 
@@ -71,6 +72,7 @@ def _lines(document: Item, limit: int) -> Iterator[str]:
         yield f"{words.number(len(groups) - limit, 'more resource')} drifted; results/drift.json has everything."
     yield from _policies(document["policies"])
     yield from _temporary(document.get("temporary", ()))
+    yield from _blueprint(document.get("blueprint", ()))
     yield from _lapsed(document.get("lapsed", ()))
     yield from _accepted(document.get("accepted", ()))
     yield from _not_compared(document["notCompared"])
@@ -193,6 +195,20 @@ def _temporary(items: Sequence[Item]) -> Iterator[str]:
         where = _text(item["resource"]) + (f", {_text(item['policy'])}" if item["policy"] else "")
         told = f"{_STATES[item['state']].format(**{**item, 'until': _text(item['until'])})}: {where}"
         yield from _wrapped(f"{told}. {_text(item['reason'])} ({_text(item['owner'])})", "  ", "    ")
+
+
+def _blueprint(items: Sequence[Item]) -> Iterator[str]:
+    if items:
+        yield ""
+        yield "Not as the environment file says"
+    for item in sorted(items, key=_rank)[:LIMIT]:
+        why = f": {_text(item['why'])}" if item["why"] else ""
+        yield from _wrapped(f"{_text(item['kind'])}  {_text(item['key'])}{why}", "  ", "    ")
+        for each in item["differences"]:
+            yield from _wrapped(_text(each["path"]), "    ", "      ")
+            yield f"      {_value(each['before'])} -> {_value(each['after'])}"
+    if len(items) > LIMIT:
+        yield f"  {words.number(len(items) - LIMIT, 'more step')}; results/drift.json has everything."
 
 
 def _lapsed(items: Sequence[Item]) -> Iterator[str]:
