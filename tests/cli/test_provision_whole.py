@@ -59,6 +59,7 @@ def test_an_environment_that_ships_is_built_compliant_and_goes_again(
             env=azure.environment("auditor"),
         )
         assert drift.code == 0, drift.err
+        assert "is not signed" not in drift.err
         gone = lockdown("provision", file, "--destroy", "--yes", "--out", out, env=owner)
         assert gone.code == 0, gone.err
         assert lockdown("provision", file, "--destroy", "--plan", env=owner).code == 0
