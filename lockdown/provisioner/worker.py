@@ -82,9 +82,9 @@ class Worker:
         elif node.path:
             window = next(window for window in step.windows if window.path == node.path)
             return self._switch(step, window, node, walk)
-        elif node.verb is Verb.CREATE:
+        elif node.verb is Verb.CREATE and step.remove:
             self._create(step)
-        else:
+        else:  # What is never removed came with its whole: it may be as it should be.
             self._change(step)
         return True
 

@@ -11,7 +11,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import ClientSecretCredential
 
 from lockdown.model import Cloud
-from lockdown.provisioner.arm import Arm
+from lockdown.provisioner.arm import CONNECTIONS, Arm
 from lockdown.provisioner.change import Verb
 from lockdown.provisioner.graph import (
     OWNER_TAG,
@@ -44,6 +44,7 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # azure-core exports 
         session = requests.Session()
         session.trust_env = False
         session.verify = str(sandbox.ca_file)
+        session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
         super().__init__(session=session, session_owner=True, use_env_settings=False, connection_verify=session.verify)
         self.sandbox = sandbox
         self.writes = 0

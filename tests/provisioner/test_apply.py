@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from lockdown.provisioner.outcome import Outcome, Silent
 from lockdown.sandbox.server import Sandbox
 from tests.provisioner.azure import (
     REGISTRY,
+    STORAGE,
     WRITES,
     Killed,
     Transport,
@@ -45,9 +47,7 @@ def whole(sandbox: Sandbox) -> Blueprint:
     used = address(sandbox)
     images = registry(sandbox, "a", "b")
     more: list[Step] = [vault(sandbox), identity(sandbox), role(sandbox), *images, used]
-    account = steps(sandbox)[3]
-    assert isinstance(account, Resource)
-    found = small(sandbox, *more, lock(account))
+    found = small(sandbox, *more, lock(account_of(sandbox)))
     needing = {"image/a": ("registry", "jumpbox/address")}
     return blueprint(
         step.__class__(**{**vars(step), "needs": needing[step.key]}) if step.key in needing else step for step in found
@@ -101,6 +101,24 @@ def test_everything_is_built_and_told_and_then_nothing_is_written(sandbox: Sandb
     assert again == Outcome()
     assert watch.told == []
     assert not [entry for entry in entries if entry.method in WRITES]
+
+
+def test_what_comes_with_its_whole_is_only_written_if_it_differs(sandbox: Sandbox) -> None:
+    service = f"{account_of(sandbox).id}/blobServices/default"
+    body = {"properties": {"deleteRetentionPolicy": {"enabled": False}}}
+    same = Resource("storage/blob", "storage", service, STORAGE, body, remove=False)
+    other = replace(same, body={"properties": {"isVersioningEnabled": True}})
+    entries: list[Entry] = []
+    with connect(sandbox, entries.append) as arm:
+        assert run(small(sandbox, same), arm).complete
+        assert not [entry for entry in entries if entry.method == "PUT" and entry.path == service]
+        assert run(small(sandbox, other), arm).done == ("storage/blob",)
+
+
+def account_of(sandbox: Sandbox) -> Resource:
+    found = steps(sandbox)[3]
+    assert isinstance(found, Resource)
+    return found
 
 
 def test_each_step_comes_after_what_it_needs(sandbox: Sandbox, arm: Arm) -> None:
