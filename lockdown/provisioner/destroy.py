@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
@@ -19,6 +20,8 @@ from lockdown.provisioner.walk import Node, State, Walk
 from lockdown.provisioner.worker import KeptError, Worker
 
 _LISTING = "2021-04-01"
+_INTERFACE = re.compile(r"/providers/microsoft\.network/networkinterfaces/[^/]*\.nic\.[^/]*$")
+"""The interface of a private endpoint, by the name that Azure gives it."""
 _WORKSPACES = "/providers/microsoft.operationalinsights/workspaces/"
 
 
@@ -93,7 +96,9 @@ def apply(blueprint: Blueprint, removals: Removals, arm: Arm, watch: Watch) -> O
     steps = [blueprint.steps[removal.key] for removal in removals.going]
     resources = [step for step in steps if isinstance(step, Resource)]
     ids = {step.key: step.id for step in resources}
-    worker = Worker(blueprint, {}, (), removals.known, arm, watch, lambda step: foreign(arm, step, resources))
+    worker = Worker(
+        blueprint, {}, (), removals.known, arm, watch, lambda step: foreign(arm, step, resources, gone=True)
+    )
     walk, stop = Walk(removals.nodes, arm.now), Event()
     interrupted = walk.run(worker.work(stop), stop, CONNECTIONS)
     kept = {name: error for name, error in walk.errors.items() if isinstance(error, KeptError)}
@@ -111,17 +116,22 @@ def apply(blueprint: Blueprint, removals: Removals, arm: Arm, watch: Watch) -> O
     )
 
 
-def foreign(arm: Arm, group: Resource, going: Iterable[Resource]) -> tuple[str, ...]:
-    """Return the names of what a resource group holds beside what goes, and what Azure keeps for that."""
+def foreign(arm: Arm, group: Resource, going: Iterable[Resource], *, gone: bool = False) -> tuple[str, ...]:
+    """Return the names of what a resource group holds beside what goes.
+
+    Until all that goes is ``gone``, what Azure keeps for it is there too: disks of machines, interfaces of endpoints.
+    """
     ids = [step.id.lower() for step in going if step is not group]
+
+    def is_ours(path: str) -> bool:
+        return any(path == one or path.startswith(f"{one}/") for one in ids)
+
     found = []
     for item in arm.items(f"{group.id}/resources", _LISTING):
         path = str(item.get("id", "")).lower()
-        if any(path == one or path.startswith(f"{one}/") for one in ids) or item.get("managedBy"):
-            continue
-        if "/providers/microsoft.network/networkinterfaces/" in path and ".nic." in path:
-            continue  # a private endpoint's own, which goes with it
-        found.append(str(item.get("name", path)))
+        kept = is_ours(str(item.get("managedBy") or "").lower()) or _INTERFACE.search(path) is not None
+        if not is_ours(path) and not (kept and not gone):
+            found.append(str(item.get("name", path)))
     return tuple(sorted(found))
 
 

@@ -264,3 +264,17 @@ def test_killed_at_any_removal_the_next_run_finishes(after: bool) -> None:
 def test_nothing_is_left_of_a_blueprint_that_was_never_built(sandbox: Sandbox, arm: Arm) -> None:
     removals = destroy.plan(blueprint(steps(sandbox)), arm)
     assert destroy.apply(small(sandbox), removals, arm, Silent()).done == ()
+
+
+def test_a_disk_of_somebody_elses_machine_keeps_its_group(sandbox: Sandbox, arm: Arm) -> None:
+    found = small(sandbox)
+    built(found, arm)
+    removals = destroy.plan(found, arm)
+    there = within(sandbox, "Microsoft.Example/disks", "theirs")
+    sandbox.state.seed([{**RAW, "id": there, "managedBy": f"{group_id(sandbox, 'other')}/providers/x/y/machine"}])
+    assert "theirs" in why(destroy.plan(found, arm), "group")
+    outcome = destroy.apply(found, removals, arm, Silent())
+    assert [(kept.key, "theirs" in kept.cause) for kept in outcome.kept] == [("group", True)]
+
+
+RAW = {"name": "theirs", "type": "Microsoft.Example/disks", "location": PLACE, "properties": {}}
