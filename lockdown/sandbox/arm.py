@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 
-from lockdown.sandbox import catalogue, elsewhere, features, listing, resources, tenancy
+from lockdown.sandbox import catalogue, elsewhere, features, listing, questions, resources, tenancy
 from lockdown.sandbox.arm_error import ArmError, unsupported
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.envelope import view
 from lockdown.sandbox.operations import Operation
-from lockdown.sandbox.providers import kind_of, storage
+from lockdown.sandbox.providers import kind_of
 from lockdown.sandbox.resource_id import ResourceId, parse
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-(preview|alpha|beta|rc|privatepreview))?", re.IGNORECASE)
@@ -32,6 +32,7 @@ def answer(call: Call) -> Answer:
         _operation(call, lower)
         or _tenancy(call, segments, lower)
         or _provider(call, segments, lower)
+        or questions.answer(call, segments, lower)
         or elsewhere.answer(call, segments, lower)
     )
     if found is not None:
@@ -93,9 +94,6 @@ def _provider(call: Call, segments: list[str], lower: list[str]) -> Answer | Non
             return catalogue.provider(call, scope, segments[-1])
         case ["providers", _, "register" | "unregister"] if call.method == "POST":
             return catalogue.provider(call, scope, segments[-2])
-        case ["providers", "microsoft.storage", "checknameavailability"] if call.method == "POST":
-            call.demand("Microsoft.Storage/checknameavailability/read", scope)
-            return Answer(200, storage.check_name(call.state, str(call.document().get("name", ""))))
     return None
 
 

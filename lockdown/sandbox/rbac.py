@@ -58,6 +58,12 @@ class Grants:
             for permission in granted.get(scope, ())
         )
 
+    def permissions(self, object_id: str, resource_id: str) -> Iterator[Permission]:
+        """Yield everything that the principal's roles grant at a scope, inherited."""
+        granted = self.by_principal.get(object_id.lower(), {})
+        for scope in self._scopes(resource_id.lower()):
+            yield from granted.get(scope, ())
+
     def below(self, object_id: str, scope: str) -> bool:
         """Tell whether the principal holds any role somewhere below ``scope``."""
         prefix = f"{scope.lower().rstrip('/')}/"

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from lockdown.sandbox import envelope, implied, links, registrations
+from lockdown.sandbox import envelope, implied, links, policies, registrations
 from lockdown.sandbox.arm_error import ArmError, bad_request, group_not_found, not_found, unsupported
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.kind import Context, Kind, check_shape, without_nulls
@@ -45,6 +45,7 @@ def put(call: Call, target: ResourceId) -> Answer:
     if kind is None or call.settings.instant or (kind.update if previous else kind.create) == "sync":
         _refuse_failing(call)
     document = envelope.from_request(call, target, body, previous)
+    policies.check(call.state.documents(), call.state.get, document)
     if kind is None:
         envelope.check_location(document, previous, group_of(target.id), required=False)
         _keep_connections(document, previous)
@@ -76,6 +77,7 @@ def patch(call: Call, target: ResourceId) -> Answer:
         check_shape(body.get("properties") or {}, kind.shape, "properties", kind.type)
         body = {**body, "properties": _without(body.get("properties") or {}, kind.computed)}
     document = envelope.merged(call, previous, body)
+    policies.check(call.state.documents(), call.state.get, document)
     if kind is None:
         call.state.put(document, **call.who(operation))
     else:

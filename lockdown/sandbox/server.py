@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lockdown.errors import ToolError, UsageError
-from lockdown.sandbox import app, faults, persistence, scenarios
+from lockdown.sandbox import app, faults, persistence, policies, scenarios
 from lockdown.sandbox.back_references import complete
 from lockdown.sandbox.clock import Clock
 from lockdown.sandbox.gate import TRANSPORT, Gate
@@ -68,6 +68,7 @@ class Sandbox:
         unregistered: Iterable[str] = (),
         replication_seconds: float = 0.0,
         cloud: str = "public",
+        denied_types: Iterable[str] = (),
     ) -> None:
         """Prepare a sandbox; nothing listens yet.
 
@@ -87,6 +88,7 @@ class Sandbox:
             unregistered: namespaces of resource providers that are not registered.
             replication_seconds: how long Entra ID takes to tell Resource Manager of a new identity.
             cloud: ``public`` or ``us-government``.
+            denied_types: resource types that a policy assignment on every subscription refuses.
 
         Raises:
             UsageError: a name, fault or file that makes no sense.
@@ -104,6 +106,7 @@ class Sandbox:
         self.subscription = (readable or [origin.subscriptions[0][0]])[0]
         self._origin = origin
         self._fresh = saved is None
+        self._denied_types = list(denied_types)
         self._port = port
         self._settings = Settings(
             lag=lag,
@@ -208,6 +211,9 @@ class Sandbox:
         self.identity = Identity(self.tenant, settings.url, self.clock)
         if self._fresh:
             self.state.seed(self.identity.assignments())
+            if self._denied_types:
+                denied = (policies.denying(found, self._denied_types) for found, _ in self._origin.subscriptions)
+                self.state.seed(denied)
         self.operations = Operations(self.clock, settings.operation_seconds)
         self.vault = Vault(settings.url, self._origin.subscriptions[0][0], self.clock)
         application = app.build(self.state, settings, self.identity, self.operations, self._keeper, self.vault)

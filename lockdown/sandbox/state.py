@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any, TypedDict, Unpack
 
-from lockdown.sandbox import rbac, roles
+from lockdown.sandbox import policies, rbac, roles
 from lockdown.sandbox.clock import Clock
 
 Document = dict[str, Any]
@@ -94,7 +94,9 @@ class State:
         self.clock = clock or Clock()
         self.revision = 0
         self._lock = RLock()
-        self._documents: dict[str, Document] = {role["id"].lower(): role for role in roles.documents()}
+        self._documents: dict[str, Document] = {
+            found["id"].lower(): found for found in (*roles.documents(), *policies.built_in())
+        }
         self._documents.update((document["id"].lower(), document) for document in documents)
         self._changes = list(changes)
         self._grants = rbac.grants(self._governing())
@@ -177,6 +179,10 @@ class State:
         if self.denied and subscription_of(resource_id).lower() in self.denied:
             return False
         return self._grants.allow(principal.object_id, operation, resource_id)
+
+    def permissions(self, principal: Principal, scope: str) -> tuple[rbac.Permission, ...]:
+        """Return everything that the principal's roles grant at a scope."""
+        return tuple(self._grants.permissions(principal.object_id, scope))
 
     def granted(self, object_id: str, operation: str, resource_id: str, *, data: bool = False) -> bool:
         """Tell whether the principal with this object id may do ``operation`` there, or on what the resource holds."""

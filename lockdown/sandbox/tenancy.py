@@ -5,7 +5,7 @@ import re
 from typing import Any
 from uuid import uuid4
 
-from lockdown.sandbox import envelope
+from lockdown.sandbox import envelope, policies
 from lockdown.sandbox.arm_error import ArmError, group_not_found
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page, parse_filter
@@ -155,6 +155,7 @@ def _put_group(call: Call, scope: str, name: str, previous: Document | None) -> 
         "location": location,
     }
     document |= {key: body[key] for key in ("tags", "managedBy") if body.get(key) is not None}
+    policies.check(call.state.documents(), call.state.get, {**document, "type": _GROUP})
     document["properties"] = {"provisioningState": "Succeeded"}
     document["_etag"] = str(uuid4())
     call.state.put(document, **call.who(f"{_GROUP}/write"))

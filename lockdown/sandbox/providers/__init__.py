@@ -10,6 +10,7 @@ from lockdown.sandbox.providers import (
     batch,
     clusters,
     containers,
+    defender,
     diagnostics,
     encryption_sets,
     firewalls,
@@ -20,6 +21,7 @@ from lockdown.sandbox.providers import (
     machines,
     nat_gateways,
     network_interfaces,
+    policies,
     postgres,
     private_dns,
     private_endpoints,
@@ -36,6 +38,8 @@ from lockdown.sandbox.providers import (
 KINDS: Mapping[str, Kind] = {
     kind.type.lower(): kind
     for kind in (
+        *defender.KINDS,
+        *policies.KINDS,
         *alerts.KINDS,
         *authorization.KINDS,
         *bastion.KINDS,

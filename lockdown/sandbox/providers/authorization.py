@@ -31,6 +31,8 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     if definition is None:
         raise ArmError(400, "RoleDefinitionDoesNotExist", f"The specified role definition '{role}' does not exist.")
     scope = assignment_scope(str(document["id"]))
+    if not properties.get("principalType"):
+        _must_be_known(context, principal)
     if previous is not None:
         before = previous["properties"]
         if (before["roleDefinitionId"], before["principalId"]) != (role, principal):
@@ -47,6 +49,35 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     properties |= {"scope": scope, "updatedOn": now, "updatedBy": context.who["by"].object_id}
     properties.setdefault("createdOn", now)
     properties.setdefault("createdBy", context.who["by"].object_id)
+
+
+def _must_be_known(context: Context, principal: str) -> None:
+    """Refuse a principal that Entra ID has not told of yet; who names the type of principal is taken at their word."""
+    held = [found for found in context.state.documents() if principal.lower() in _principals(found)]
+    if not held or all(_is_new(context, found) for found in held):
+        raise ArmError(
+            400,
+            "PrincipalNotFound",
+            f"Principal {principal} does not exist in the directory {context.state.tenant}. If it was created "
+            "just now, replication may take a while: set principalType to 'ServicePrincipal' for a new identity.",
+        )
+
+
+def _principals(document: Document) -> set[str]:
+    identity, properties = document.get("identity") or {}, document.get("properties") or {}
+    return {str(found.get("principalId", "")).lower() for found in (identity, properties)} - {""}
+
+
+def _is_new(context: Context, document: Document) -> bool:
+    seconds = context.settings.replication_seconds
+    if seconds <= 0:
+        return False
+    made = [
+        change.time
+        for change in context.state.changes()
+        if change.kind == "Create" and change.resource_id.lower() == str(document["id"]).lower()
+    ]
+    return bool(made) and (context.state.clock.now() - made[-1]).total_seconds() < seconds
 
 
 def _is_same(document: Document, scope: str, role: str, principal: str) -> bool:

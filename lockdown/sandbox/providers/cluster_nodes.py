@@ -3,6 +3,7 @@
 The documents are those of the scenarios: a cluster that was made looks like one that was there.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -30,6 +31,7 @@ from lockdown.sandbox.scenarios.identifiers import digits, guid
 from lockdown.sandbox.state import Document, subscription_of
 
 _SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"
+_SCALE_SET_NAME = re.compile(r"aks-([a-z0-9]+)-\d+-vmss")
 _CREATOR = "created by AKS"
 _EGRESS = "203.0.113."
 
@@ -80,22 +82,22 @@ def _number(document: Document) -> str:
 
 def _machines(context: Context, document: Document, group: Group) -> None:
     pools = {str(pool["name"]): pool for pool in document["properties"]["agentPoolProfiles"]}
-    wanted = {f"aks-{name}-{_number(document)}-vmss": pool for name, pool in pools.items()}
-    at = f"{group.id}/providers/{_SCALE_SETS}/".lower()
-    for found in list(context.state.below(group.id)):
-        key, name = str(found["id"]).lower(), str(found["name"])
-        if key.startswith(at) and key.count("/") == at.count("/") and name not in wanted:
-            _drop(context, found)
-    for name, pool in wanted.items():
-        present = context.state.get(f"{at}{name}")
-        if present is not None and (present["sku"]["capacity"], present["sku"]["name"]) == (
-            pool["count"],
-            pool["vmSize"],
-        ):
+    present = {found[1]: document for document in context.state.below(group.id) if (found := _pool_of(document))}
+    for name in present.keys() - pools.keys():
+        _drop(context, present[name])
+    for name, pool in pools.items():
+        known = present.get(name)
+        if known is not None and (known["sku"]["capacity"], known["sku"]["name"]) == (pool["count"], pool["vmSize"]):
             continue
-        if present is not None:
-            _drop(context, present)
-        _make(context, document, group, name, pool)
+        if known is not None:
+            _drop(context, known)
+        _make(context, document, group, f"aks-{name}-{_number(document)}-vmss", pool)
+
+
+def _pool_of(document: Document) -> re.Match[str] | None:
+    if str(document.get("type", "")).lower() != _SCALE_SETS.lower():
+        return None
+    return _SCALE_SET_NAME.fullmatch(str(document["name"]))
 
 
 def _make(context: Context, document: Document, group: Group, name: str, pool: Document) -> None:

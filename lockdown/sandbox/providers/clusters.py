@@ -43,7 +43,7 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     subnets = _pools(context, document, identity, previous)
     _check_outbound(context, document, subnets)
     _check_api(context, document, identity)
-    _finish(context, document)
+    _finish(context, document, (previous or {}).get("properties") or {})
     if previous is None:
         cluster_nodes.foresee(context, document)
 
@@ -93,6 +93,10 @@ def _fill(context: Context, document: Document, previous: Document | None) -> No
         "loadBalancerSku": "standard",
     }.items():
         network.setdefault(key, (known.get("networkProfile") or {}).get(key, value))
+    for addon in (properties.get("addonProfiles") or {}).values():
+        if not isinstance(addon, dict):
+            raise _invalid("addonProfiles", "An add-on profile is an object.")
+        addon.setdefault("config", None)
     document.setdefault("sku", {"name": "Base", "tier": "Free"})
     document.setdefault("kind", "Base")
 
@@ -116,6 +120,8 @@ def _refuse_changes(properties: Document, known: Document) -> None:
 
 def _check_kubelet(context: Context, document: Document, identity: str) -> None:
     kubelet = (document["properties"].get("identityProfile") or {}).get("kubeletidentity") or {}
+    if not isinstance(kubelet, dict):
+        raise _invalid("identityProfile", "The kubelet identity of a cluster is an object.")
     resource_id = str(kubelet.get("resourceId") or "")
     if not resource_id or resource_id.lower().startswith(_node_group(document).lower()):
         return
@@ -136,7 +142,8 @@ def _check_kubelet(context: Context, document: Document, identity: str) -> None:
             f"The cluster identity must be given permission to assign kubelet identity {resource_id}. Check access "
             f"result not allowed for action {assign}.",
         )
-    kubelet |= {"clientId": found["properties"]["clientId"], "objectId": found["properties"]["principalId"]}
+    known = found.get("properties") or {}
+    kubelet |= {"clientId": known.get("clientId"), "objectId": known.get("principalId")}
 
 
 def _pools(
@@ -145,6 +152,9 @@ def _pools(
     """Complete the node pools; return each subnet's id with the network and the subnet."""
     properties = document["properties"]
     subnets: dict[str, tuple[Document, Document]] = {}
+    known = ((previous or {}).get("properties") or {}).get("agentPoolProfiles") or []
+    encrypted = {str(pool.get("name")) for pool in known if pool.get("enableEncryptionAtHost")}
+    joined = {str(pool.get("vnetSubnetID", "")).lower() for pool in known}
     names: set[str] = set()
     cores = 0
     for pool in require(document, "agentPoolProfiles"):
@@ -154,17 +164,20 @@ def _pools(
         names.add(name)
         _fill_pool(properties, pool)
         cores += capacity.cores(pool["vmSize"]) * pool["count"]
-        if pool.get("enableEncryptionAtHost") and not encrypts_at_host(context, str(document["id"])):
+        wanted = bool(pool.get("enableEncryptionAtHost")) and name not in encrypted
+        if wanted and not encrypts_at_host(context, str(document["id"])):
             raise ArmError(
                 400, "SubscriptionNotEnabledEncryptionAtHost", "Subscription does not enable EncryptionAtHost."
             )
         subnet = str(pool.get("vnetSubnetID") or "")
         if not subnet:
             raise _invalid("agentPoolProfile.vnetSubnetID", "A cluster without a subnet of its own is not known here.")
-        subnets.setdefault(subnet, _subnet(context, document, subnet, identity))
+        if subnet not in subnets:
+            subnets[subnet] = _subnet(context, subnet)
+            if subnet.lower() not in joined:
+                _check_join(context, document, subnet, identity)
     if not any(str(pool["mode"]).lower() == "system" for pool in properties["agentPoolProfiles"]):
         raise _invalid("agentPoolProfile", "There has to be at least one system node pool.")
-    known = ((previous or {}).get("properties") or {}).get("agentPoolProfiles") or []
     held = sum(capacity.cores(pool["vmSize"]) * pool["count"] for pool in known)
     if cores > held:
         subscription, location = subscription_of(str(document["id"])), str(document["location"])
@@ -193,7 +206,7 @@ def _fill_pool(properties: Document, pool: Document) -> None:
     pool |= {"provisioningState": "Succeeded", "powerState": {"code": "Running"}}
 
 
-def _subnet(context: Context, document: Document, subnet: str, identity: str) -> tuple[Document, Document]:
+def _subnet(context: Context, subnet: str) -> tuple[Document, Document]:
     found = find(context.state, subnet)
     if found is None:
         raise ArmError(400, "InvalidResourceReference", f"The subnet {subnet} of a node pool was not found.")
@@ -204,6 +217,11 @@ def _subnet(context: Context, document: Document, subnet: str, identity: str) ->
             "ReferencedResourceNotProvisioned",
             f"Cannot proceed with operation because resource {subnet} is not in Succeeded state: {pending.verb}.",
         )
+    return found
+
+
+def _check_join(context: Context, document: Document, subnet: str, identity: str) -> None:
+    """Refuse a subnet that the caller or the cluster's identity may not join."""
     if not context.allows(_JOIN, subnet):
         raise ArmError(
             403, "LinkedAuthorizationFailed", f"The client has no permission to perform '{_JOIN}' on '{subnet}'."
@@ -215,13 +233,12 @@ def _subnet(context: Context, document: Document, subnet: str, identity: str) ->
             f"The identity of cluster '{document['name']}' (object id '{identity}') has no permission to perform "
             f"'{_JOIN}' on the linked scope '{subnet}'.",
         )
-    return found
 
 
 def _check_addresses(document: Document, subnet: str, network: Document, part: Document) -> None:
     profile = document["properties"]["networkProfile"]
     ranges = [ipaddress.ip_network(text) for text in _prefixes(part)]
-    services = ipaddress.ip_network(str(profile["serviceCidr"]))
+    services = _service_range(str(profile["serviceCidr"]))
     for other in network["properties"].get("subnets") or []:
         if any(services.overlaps(ipaddress.ip_network(text)) for text in _prefixes(other)):
             raise ArmError(
@@ -243,6 +260,13 @@ def _check_addresses(document: Document, subnet: str, network: Document, part: D
             "InsufficientSubnetSize",
             f"Pre-allocated IPs {wanted} exceeds IPs available {available} in Subnet {subnet}.",
         )
+
+
+def _service_range(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise _invalid("networkProfile.serviceCidr", f"The service CIDR {text} is not a CIDR: {error}.") from error
 
 
 def _prefixes(subnet: Document) -> list[str]:
@@ -323,7 +347,8 @@ def _domain(context: Context, document: Document) -> str:
     return _DOMAINS[context.settings.cloud].format(document["location"])
 
 
-def _finish(context: Context, document: Document) -> None:
+def _finish(context: Context, document: Document, known: Document) -> None:
+    """Write the names that the service gives; a cluster keeps those that it has."""
     properties, key = document["properties"], str(document["id"]).lower()
     profile = properties.get("apiServerAccessProfile") or {}
     domain = _domain(context, document)
@@ -331,15 +356,16 @@ def _finish(context: Context, document: Document) -> None:
     if profile.get("enablePrivateCluster"):
         zone = str(profile["privateDNSZone"]).lower()
         name = zone.rpartition("/")[2] if "/" in zone else f"{guid('zone', key)}.privatelink.{domain}"
-        properties["privateFQDN"] = f"{host}.{name}"
+        properties["privateFQDN"] = known.get("privateFQDN") or f"{host}.{name}"
     if not profile.get("enablePrivateCluster") or profile.get("enablePrivateClusterPublicFQDN", True):
-        properties["fqdn"] = f"{host}.hcp.{domain}"
+        properties["fqdn"] = known.get("fqdn") or f"{host}.hcp.{domain}"
     else:
         properties.pop("fqdn", None)
     if (properties.get("oidcIssuerProfile") or {}).get("enabled"):
         location, tenant = document["location"], context.state.tenant
         issuer = f"https://{location}.{_ISSUERS[context.settings.cloud]}/{tenant}/{guid('issuer', key)}/"
-        properties["oidcIssuerProfile"]["issuerURL"] = issuer
+        given = (known.get("oidcIssuerProfile") or {}).get("issuerURL")
+        properties["oidcIssuerProfile"]["issuerURL"] = given or issuer
     if (properties.get("aadProfile") or {}).get("managed"):
         properties["aadProfile"].setdefault("tenantID", context.state.tenant)
     properties |= {"provisioningState": "Succeeded", "powerState": {"code": "Running"}, "maxAgentPools": 100}

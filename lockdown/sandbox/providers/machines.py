@@ -36,9 +36,9 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     properties = document["properties"]
     size = str(require(document, "hardwareProfile", "vmSize"))
     _check_size(context, document, previous, size)
-    if (properties.get("securityProfile") or {}).get("encryptionAtHost") and not encrypts_at_host(
-        context, str(document["id"])
-    ):
+    known = ((previous or {}).get("properties") or {}).get("securityProfile") or {}
+    at_host = bool((properties.get("securityProfile") or {}).get("encryptionAtHost"))
+    if at_host and not known.get("encryptionAtHost") and not encrypts_at_host(context, str(document["id"])):
         raise ArmError(
             400,
             "InvalidParameter",

@@ -130,11 +130,14 @@ def test_the_configuration_names_the_scope_and_the_boundary(scenario: Scenario) 
     assert set(config["boundary"]["virtualNetworks"]) <= ids
 
 
-def test_empty_holds_one_subscription_and_nothing_else() -> None:
+def test_empty_holds_one_subscription_and_what_defender_says_of_each() -> None:
     scenario = build("empty", tenant=TENANT, options={})
 
     assert len(scenario.subscriptions) == 1
-    assert list(scenario.documents) == []
+    assert {document["type"] for document in scenario.documents} == {
+        "Microsoft.Security/pricings",
+        "Microsoft.Security/assessments",
+    }
 
 
 def test_an_unknown_scenario_names_those_that_exist() -> None:

@@ -26,13 +26,13 @@ PLANS = (
     "Api",
     "AI",
 )
-_SUB_PLANS = {
+SUB_PLANS = {
     "VirtualMachines": "P2",
     "StorageAccounts": "DefenderForStorageV2",
     "KeyVaults": "PerKeyVault",
     "Arm": "PerSubscription",
 }
-_EXTENSIONS = {
+EXTENSIONS = {
     "VirtualMachines": ("MdeDesignatedSubscription", "AgentlessVmScanning", "FileIntegrityMonitoring"),
     "StorageAccounts": ("OnUploadMalwareScanning", "SensitiveDataDiscovery"),
     "Containers": ("ContainerRegistriesVulnerabilityAssessments", "ContainerSensor", "AgentlessDiscoveryForKubernetes"),
@@ -51,10 +51,10 @@ def plans(subscription: str, standard: Collection[str] = ()) -> Iterator[Documen
                 "resourcesCoverageStatus": "FullyCovered",
                 "inherited": "False",
             }
-            if plan in _SUB_PLANS:
-                properties["subPlan"] = _SUB_PLANS[plan]
-            if plan in _EXTENSIONS:
-                properties["extensions"] = [{"name": name, "isEnabled": "True"} for name in _EXTENSIONS[plan]]
+            if plan in SUB_PLANS:
+                properties["subPlan"] = SUB_PLANS[plan]
+            if plan in EXTENSIONS:
+                properties["extensions"] = [{"name": name, "isEnabled": "True"} for name in EXTENSIONS[plan]]
         yield resource(f"/subscriptions/{subscription}{_SECURITY}pricings/{plan}", properties, location=None)
 
 
