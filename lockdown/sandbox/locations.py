@@ -8,4 +8,5 @@ LOCATIONS: Mapping[str, str] = {
     "japaneast": "Japan East", "northeurope": "North Europe", "southcentralus": "South Central US",
     "swedencentral": "Sweden Central", "switzerlandnorth": "Switzerland North", "uksouth": "UK South",
     "westeurope": "West Europe", "westus": "West US", "westus2": "West US 2", "westus3": "West US 3",
+    "usgovarizona": "USGov Arizona", "usgovvirginia": "USGov Virginia",
 }  # fmt: skip

@@ -294,9 +294,18 @@ def _lowered(node: Node, kind: str) -> tuple[Node, str]:
 def _call(name: str, argument: Node, place: Node) -> Node:
     """Return a call of a function with one argument, for the place of another node."""
     return {
-        **{"class": "FUNCTION", "type": "FUNCTION", "alias": place["alias"], "function_name": name, "schema": ""},
-        **{"query_location": place["query_location"], "filter": None, "distinct": False, "is_operator": False},
-        **{"order_bys": {"type": "ORDER_MODIFIER", "orders": []}, "export_state": False, "catalog": ""},
+        "class": "FUNCTION",
+        "type": "FUNCTION",
+        "alias": place["alias"],
+        "function_name": name,
+        "schema": "",
+        "query_location": place["query_location"],
+        "filter": None,
+        "distinct": False,
+        "is_operator": False,
+        "order_bys": {"type": "ORDER_MODIFIER", "orders": []},
+        "export_state": False,
+        "catalog": "",
         "arguments": [{"name": "", "expression": argument}],
         "qualified_name": {"path": [name]},
     }

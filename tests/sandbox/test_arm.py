@@ -243,9 +243,7 @@ def test_identities_are_filled_in(arm: ArmClient, group: str) -> None:
     identity = arm.call("PUT", path, body).json()["identity"]
     UUID(identity["principalId"])
     assert identity["tenantId"] == arm.sandbox.tenant
-    assert identity["userAssignedIdentities"] == {
-        mine: {name: ids[name] for name in ("principalId", "clientId")}
-    }
+    assert identity["userAssignedIdentities"] == {mine: {name: ids[name] for name in ("principalId", "clientId")}}
     assert arm.call("PUT", path, body).json()["identity"] == identity
     body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {f"{mine}2": {}}}
     assert error(arm.call("PUT", path, body)) == (400, "FailedIdentityOperation")
