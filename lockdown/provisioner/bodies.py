@@ -57,5 +57,5 @@ def _together(wanted: Any, found: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _name(item: Any) -> str:  # noqa: ANN401 - JSON
-    named = (item.get("name") or item.get("id") or item) if isinstance(item, Mapping) else item
+    named = (item.get("name") or item.get("category") or item.get("id") or item) if isinstance(item, Mapping) else item
     return str(named).lower()
