@@ -335,7 +335,7 @@ def _options(wanted: Environment) -> list[str]:
     if (wanted.access is Access.JUMPBOX) != (wanted.jumpbox is not None):
         problems.append("jumpbox is given with access 'jumpbox', and only then")
     if wanted.jumpbox and (wanted.jumpbox.source.prefixlen != 32 or wanted.jumpbox.source.is_private):  # noqa: PLR2004
-        problems.append("jumpbox.source is one public address, such as 198.51.100.7/32")
+        problems.append("jumpbox.source is one public address, written with /32")
     government = bool(re.match(r"us(gov|dod)", wanted.location))
     if government != (wanted.cloud is CloudName.US_GOVERNMENT):
         problems.append(f"the location {wanted.location} is not one of {wanted.cloud}")
