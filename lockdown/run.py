@@ -20,6 +20,7 @@ from lockdown.drift import blueprint, temporary
 from lockdown.drift.accepted import NOTHING, Acceptances, apply
 from lockdown.errors import UsageError
 from lockdown.evidence import earlier, keys, opening, seal, timestamp
+from lockdown.evidence.files import BUNDLE, RESULTS, RUN
 from lockdown.history import records as history
 from lockdown.history import session
 from lockdown.history.baseline import acceptances
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from lockdown.drift.blueprint import Departure
 
 RUNS = Path("lockdown-runs")
+_SCOPE = "inputs/scope.json"
 
 
 class Watch(Protocol):
@@ -184,7 +186,10 @@ def _earlier(wanted: Wanted, stack: ExitStack, watch: Watch) -> _StandsOn:
         return found
 
     snapshot, baseline, payload, accepted = wanted.snapshot, None, None, NOTHING
-    if snapshot is not None and ((snapshot / "inputs/scope.json").is_file() or opening.is_bundle(snapshot)):
+    if snapshot is not None and wanted.trust is None and _never_sealed(snapshot):
+        doubts.append("The snapshot was never sealed: anybody can have made it.")
+        watch.stage(doubts[-1])
+    elif snapshot is not None and ((snapshot / _SCOPE).is_file() or opening.is_bundle(snapshot)):
         snapshot = verified(snapshot, "snapshot").directory
     elif wanted.trust is not None and wanted.baseline is None:
         raise UsageError(
@@ -195,6 +200,11 @@ def _earlier(wanted: Wanted, stack: ExitStack, watch: Watch) -> _StandsOn:
         approved = verified(wanted.baseline, "baseline")
         baseline, payload, accepted = drift.read_side(approved.directory), approved.payload, acceptances(approved)
     return _StandsOn(snapshot, baseline, payload, accepted, tuple(doubts))
+
+
+def _never_sealed(snapshot: Path) -> bool:
+    """Tell whether these are the inputs of a run alone: nothing was judged, nothing vouches for them."""
+    return (snapshot / _SCOPE).is_file() and not any((snapshot / name).exists() for name in (RESULTS, BUNDLE, RUN))
 
 
 def _made(
@@ -370,7 +380,7 @@ def _see_file(wanted: Wanted, file: Path, work: Path, watch: Watch, redactor: Re
     watch.stage(f"Reading {file}")
     (work / "inputs/requests.jsonl").parent.mkdir(parents=True, exist_ok=True)
     (work / "inputs/requests.jsonl").write_bytes(b"")
-    earlier = file / "inputs/scope.json"
+    earlier = file / _SCOPE
     if earlier.is_file():
         seen = read_scope(earlier, file / "inputs/snapshot")
         shutil.copytree(seen.directory, directory)
@@ -409,7 +419,7 @@ def _with_absent(wanted: Wanted, held: Mapping[str, str], unread: tuple[Unread, 
 
 
 def _write_inputs(work: Path, wanted: Wanted, snapshot: Snapshot, policies: PolicySet) -> None:
-    write_scope(work / "inputs/scope.json", snapshot)
+    write_scope(work / _SCOPE, snapshot)
     (work / "inputs/boundary.json").write_bytes(canonical(asdict(wanted.boundary)) + b"\n")
     waivers = [{**asdict(w), "expires": w.expires.isoformat()} for w in wanted.waivers]
     (work / "inputs/waivers.json").write_bytes(canonical(waivers) + b"\n")

@@ -80,5 +80,6 @@ def test_az_registers_signs_in_builds_and_lists(az: Az) -> None:
         assert {(found["name"], found["type"]) for found in listed} == {
             ("net", "Microsoft.Network/virtualNetworks"),
             ("azaccount1", "Microsoft.Storage/storageAccounts"),
+            ("NetworkWatcher_westeurope", "Microsoft.Network/networkWatchers"),
         }
         assert {change.client for change in sandbox.state.changes()} == {"Azure CLI"}
