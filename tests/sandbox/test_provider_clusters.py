@@ -136,6 +136,8 @@ def test_a_private_cluster_makes_its_node_group_and_takes_it_along(arm: ArmClien
     larger["properties"]["agentPoolProfiles"][0]["count"] = 3
     assert arm.call("PUT", place.path, larger).status_code == 200
     assert len(arm.call("GET", place.subnet).json()["properties"]["ipConfigurations"]) == 4
+    (guard,) = (item for item in arm.sandbox.state.below(group) if item["type"].endswith("/networkSecurityGroups"))
+    assert len(guard["properties"]["networkInterfaces"]) == 3
     assert arm.call("DELETE", place.path).status_code == 200
     assert types(arm, group) == []
     assert arm.call("HEAD", group).status_code == 404

@@ -245,18 +245,20 @@ def _dated(context: Context, document: Document) -> Document:
 
 
 def _scale_set_links(document: Document) -> frozenset[Link]:
-    """Return what the instances of a scale set refer to: their subnets, which list their configurations."""
+    """Return what the instances of a scale set refer to: their subnets, and the group that guards their interfaces."""
     return frozenset(_configurations(document))
 
 
 def _configurations(document: Document) -> Iterator[Link]:
     profile = (document.get("properties") or {}).get("virtualMachineProfile") or {}
     for card in (profile.get("networkProfile") or {}).get("networkInterfaceConfigurations") or []:
-        for configuration in (card.get("properties") or {}).get("ipConfigurations") or []:
-            subnet = (configuration.get("properties") or {}).get("subnet")
-            for number in range(int((document.get("sku") or {}).get("capacity") or 0)):
-                at = f"{interface_of(str(document['id']), number)}/ipConfigurations/{configuration['name']}"
-                yield from link(subnet, "ipConfigurations", at)
+        properties = card.get("properties") or {}
+        for number in range(int((document.get("sku") or {}).get("capacity") or 0)):
+            interface = interface_of(str(document["id"]), number)
+            yield from link(properties.get("networkSecurityGroup"), "networkInterfaces", interface)
+            for configuration in properties.get("ipConfigurations") or []:
+                subnet = (configuration.get("properties") or {}).get("subnet")
+                yield from link(subnet, "ipConfigurations", f"{interface}/ipConfigurations/{configuration['name']}")
 
 
 def _endpoint_links(document: Document) -> frozenset[Link]:

@@ -140,6 +140,22 @@ def test_empty_holds_one_subscription_and_what_defender_says_of_each() -> None:
     }
 
 
+def test_the_id_of_the_empty_subscription_can_be_chosen() -> None:
+    chosen = "0D9C2A6E-51d4-4c7e-8d0c-6b1f0f6f2a11"
+    scenario = build("empty", tenant=TENANT, options={"subscription": chosen})
+
+    assert [subscription for subscription, _ in scenario.subscriptions] == [chosen.lower()]
+    assert all(document["id"].startswith(f"/subscriptions/{chosen.lower()}/") for document in scenario.documents)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "mine", "{0d9c2a6e-51d4-4c7e-8d0c-6b1f0f6f2a11}", "0d9c2a6e51d44c7e8d0c6b1f0f6f2a11"]
+)
+def test_a_subscription_that_is_no_guid_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="GUID"):
+        build("empty", tenant=TENANT, options={"subscription": text})
+
+
 def test_an_unknown_scenario_names_those_that_exist() -> None:
     with pytest.raises(UsageError, match="'nowhere'") as raised:
         build("nowhere", tenant=TENANT, options={})
