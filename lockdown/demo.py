@@ -173,7 +173,7 @@ def _verify(directory: Path, root: TrustRoot, expected: Exit) -> Verification:
         root,
         now=datetime.now(UTC),
         allow_partial=False,
-        replay=lambda: replay(directory),
+        replay=lambda _: replay(directory),
     )
     _must(found.exit_code == expected, f"verifying {directory} must exit {expected}, not {found.exit_code}")
     return found

@@ -20,7 +20,7 @@ from lockdown.drift import blueprint, temporary
 from lockdown.drift.accepted import NOTHING, Acceptances, apply
 from lockdown.errors import UsageError
 from lockdown.evidence import earlier, keys, opening, seal, timestamp
-from lockdown.evidence.files import BUNDLE, RESULTS, RUN
+from lockdown.evidence.files import ACCEPTED, BUNDLE, RESULTS, RUN, SIGNED_FOLDERS
 from lockdown.history import records as history
 from lockdown.history import session
 from lockdown.history.baseline import acceptances
@@ -177,9 +177,9 @@ def _earlier(wanted: Wanted, stack: ExitStack, watch: Watch) -> _StandsOn:
     doubts: list[str] = []
     trusting = wanted.trust, wanted.trust_fingerprint, wanted.trust_state
 
-    def verified(path: Path, what: str) -> earlier.Earlier:
+    def verified(path: Path, what: str, *below: str) -> earlier.Earlier:
         watch.stage(f"Verifying the {what}")
-        found = stack.enter_context(earlier.earlier(path, what, *trusting))
+        found = stack.enter_context(earlier.earlier(path, what, *trusting, below=below))
         watch.stage(found.doubts or found.told)
         if found.doubts:
             doubts.append(found.doubts)
@@ -190,14 +190,14 @@ def _earlier(wanted: Wanted, stack: ExitStack, watch: Watch) -> _StandsOn:
         doubts.append("The snapshot was never sealed: anybody can have made it.")
         watch.stage(doubts[-1])
     elif snapshot is not None and ((snapshot / _SCOPE).is_file() or opening.is_bundle(snapshot)):
-        snapshot = verified(snapshot, "snapshot").directory
+        snapshot = verified(snapshot, "snapshot", "inputs/").directory
     elif wanted.trust is not None and wanted.baseline is None:
         raise UsageError(
             "Nothing here can be verified: --trust is about a run that is a baseline or a snapshot.",
             "Leave it out, or name a run or a bundle.",
         )
     if wanted.baseline is not None:
-        approved = verified(wanted.baseline, "baseline")
+        approved = verified(wanted.baseline, "baseline", *SIGNED_FOLDERS, ACCEPTED)
         baseline, payload, accepted = drift.read_side(approved.directory), approved.payload, acceptances(approved)
     return _StandsOn(snapshot, baseline, payload, accepted, tuple(doubts))
 

@@ -119,7 +119,7 @@ def _accept(
     quiet: bool,
     **chosen: Any,  # noqa: ANN401
 ) -> int:
-    from lockdown.history import baseline as baselines
+    from lockdown.history import accepting
     from lockdown.workplace import workplace
 
     configured = options.configuration(chosen["config_file"])
@@ -128,10 +128,10 @@ def _accept(
         raise click.UsageError("An acceptance is signed: give --key, or signing.key in lockdown.yaml.")
     if out is None:
         raise click.UsageError("Name the baseline to make with --out.")
-    where = baselines.Where(configured.store, configured.retention_days, chosen["cloud"], chosen["authority"])
+    where = accepting.Where(configured.store, configured.retention_days, chosen["cloud"], chosen["authority"])
     with workplace(out) as work:
-        made = baselines.make(
-            baselines.Asked(
+        made = accepting.make(
+            accepting.Asked(
                 baseline,
                 found,
                 accepted,

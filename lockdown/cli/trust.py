@@ -144,6 +144,11 @@ def init(
 @_not_before
 @click.option("--not-after", callback=_moment, metavar="TIME", help="When it ends to count.  [default: a year later]")
 @click.option("--accepts", is_flag=True, help="It may accept drift: a person's key, not that of the nightly job.")
+@click.option(
+    "--custody-only",
+    is_flag=True,
+    help="It signs that a run was received (lockdown custody), and nothing else: an assessor's key.",
+)
 @_root_key
 @_out
 def add_key(
@@ -153,6 +158,7 @@ def add_key(
     not_after: datetime | None,
     *,
     accepts: bool,
+    custody_only: bool,
     root_keys: tuple[str, ...],
     out: Path | None,
 ) -> None:
@@ -161,7 +167,11 @@ def add_key(
 
     found, signers = _opened(file), _signers(root_keys)
     begins = not_before or datetime.now(UTC)
-    added = root_edit.trusted_key(_text(public_key), not_before=begins, not_after=not_after, accepts=accepts)
+    if accepts and custody_only:
+        raise click.UsageError("A key that signs hand-overs only cannot accept drift: give one of the two.")
+    added = root_edit.trusted_key(
+        _text(public_key), not_before=begins, not_after=not_after, accepts=accepts, custody_only=custody_only
+    )
     _write(out or file, root_edit.with_key(found.root, added), signers, found)
 
 
@@ -279,7 +289,8 @@ def _shown(found: RootFile) -> Iterator[str]:
         state = (
             f"REVOKED at {key.revoked_at}: {key.reason}" if key.revoked_at else f"{key.not_before} to {key.not_after}"
         )
-        yield f"signs runs   {key.keyid}  {state}{', may accept drift' if key.accepts else ''}"
+        what, more = "receives" if key.custody_only else "signs runs", ", may accept drift" if key.accepts else ""
+        yield f"{what:<12} {key.keyid}  {state}{more}"
     if root.root is None or found.envelope is None:
         yield "signed by    nobody"
         return

@@ -141,8 +141,8 @@ def command(
                 policies_digest=policies_digest,
                 compliant=require_compliant,
             ),
-            formats=lambda counts: _recounted(run, files, counts),
-            replay=(lambda: _again(run, files)) if replay else None,
+            formats=lambda counts, digests: _recounted(files, counts, digests),
+            replay=(lambda digests: _again(files, digests)) if replay else None,
         )
         found = _with_acceptances(found, files, root)
         if history is not None:
@@ -157,26 +157,27 @@ def command(
 
 def _with_acceptances(found: Verification, files: Files, root: Trusted) -> Verification:
     """Return ``found`` with what was accepted of drift, if the run is a baseline in which something was."""
-    from lockdown.evidence.files import ACCEPTED, BUNDLE, RUN, read
+    from lockdown.evidence.files import ACCEPTED
 
-    if found.run is None or ACCEPTED not in frozenset(files.names()):
+    payload, sealed = found.payload, found.sealed
+    if found.run is None or payload is None or sealed is None or ACCEPTED not in found.digests:
         return found
-    from hashlib import sha256
-
-    from lockdown.evidence import dsse
+    from lockdown.evidence import opening
+    from lockdown.evidence.files import DirectoryFiles
     from lockdown.evidence.ledger import Ledger
     from lockdown.history import baseline
+    from lockdown.history.acceptance import read_lines
 
     ledger = Ledger(list(found.checks))
     judge = None if root is None or isinstance(root, UntrustedError) else root
 
     def accepted(files: Files) -> tuple[int, str]:
-        run, seal = (dsse.parse(read(files, name), name=name) for name in (RUN, BUNDLE))
-        lines = baseline.read_lines(files)
-        baseline.check(lines, sha256(run.payload).hexdigest(), seal.key_id, judge, datetime.now(UTC))
+        with opening.copied(files, found.digests, (ACCEPTED,)) as folder:
+            lines = read_lines(DirectoryFiles(folder))
         if not lines:
             raise TamperedError(f"{ACCEPTED} is empty.")
-        last, number = lines[-1].acceptance, f"{len(lines)} acceptance{'' if len(lines) == 1 else 's'}"
+        baseline.check(lines, payload, sealed.key_id, judge, datetime.now(UTC), found.sealed_at)
+        last, number = lines[-1].claim, f"{len(lines)} acceptance{'' if len(lines) == 1 else 's'}"
         return len(lines), f"{number} of drift; the last, of {last.at}: {last.reason}"
 
     ledger.attempt("acceptances", accepted, files)
@@ -220,24 +221,20 @@ def _compare_head(
         states.save(state_file, after)
 
 
-def _recounted(run: Path, files: Files, counts: Mapping[str, int]) -> Mapping[str, int]:
+def _recounted(files: Files, counts: Mapping[str, int], digests: Mapping[str, str]) -> Mapping[str, int]:
     from lockdown.evidence import opening
     from lockdown.report import formats
 
-    if run.is_dir():
-        return formats.recount(run / "results", counts)
-    with opening.unpacked(files, ("results/",)) as folder:
+    with opening.copied(files, digests, ("results/",)) as folder:
         return formats.recount(folder / "results", counts)
 
 
-def _again(run: Path, files: Files) -> Replayed:
+def _again(files: Files, digests: Mapping[str, str]) -> Replayed:
     from lockdown.evidence import opening
     from lockdown.evidence.files import SIGNED_FOLDERS
     from lockdown.replay import replay
 
-    if run.is_dir():
-        return replay(run.resolve())
-    with opening.unpacked(files, SIGNED_FOLDERS) as folder:
+    with opening.copied(files, digests, SIGNED_FOLDERS) as folder:
         return replay(folder)
 
 

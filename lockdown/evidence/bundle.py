@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lockdown.errors import Exit, TamperedError, ToolError, UntrustedError, UsageError
-from lockdown.evidence import archive, dsse, predicate
-from lockdown.evidence.files import RUN, DirectoryFiles, Files, read
+from lockdown.evidence import archive, opening, predicate
+from lockdown.evidence.files import DirectoryFiles, Files, OverlaidFiles
 from lockdown.evidence.ledger import Mark
 from lockdown.evidence.verify import verify
 
@@ -36,8 +37,8 @@ def bundle(directory: Path, out: Path) -> Bundle:
         ToolError: a file cannot be read or written; nothing is left behind.
     """
     files = DirectoryFiles(directory.resolve())
-    run = _intact(files)
-    path = out / _name(files, run) if out.is_dir() else out
+    run, payload = _intact(files)
+    path = out / _name(run, payload) if out.is_dir() else out
     if path.resolve().is_relative_to(directory.resolve()):
         raise UsageError(f"{path} lies in the run that it is to hold.", "Name another place with --out.")
     if os.path.lexists(path):
@@ -45,22 +46,35 @@ def bundle(directory: Path, out: Path) -> Bundle:
     return _written(files, path)
 
 
-def _intact(files: Files) -> predicate.AuditRun:
+def with_more(path: Path, more: Callable[[Files], Mapping[str, bytes]], out: Path) -> Bundle:
+    """Write a bundle again with what ``more`` adds to it or replaces; ``out`` is the file to make.
+
+    Raises:
+        UsageError: ``path`` is not a bundle, or ``out`` exists.
+        TamperedError: it is not in the one form of a bundle.
+        ToolError: a file cannot be read or written; nothing is left behind.
+    """
+    if os.path.lexists(out):
+        raise UsageError(f"{out} exists already; a bundle is never overwritten.", "Name another file with --out.")
+    with opening.opened(path) as files:
+        return _written(OverlaidFiles(files, more(files)), out)
+
+
+def _intact(files: Files) -> tuple[predicate.AuditRun, str]:
     found = verify(files, None, now=datetime.now(UTC))
     if found.exit_code is Exit.TAMPERED:
         wrong = next(check for check in found.checks if check.exit_code is Exit.TAMPERED)
         raise TamperedError(f"The run is not what was signed. {wrong.name}: {wrong.detail}")
-    if found.run is None:
+    if found.run is None or found.payload is None:
         wrong = next(check for check in found.checks if check.mark is Mark.FAILED and check.name != "trust root")
         raise UsageError(wrong.detail, "Only a run that lockdown audit signed (--key) can be handed over.")
-    return found.run
+    return found.run, found.payload
 
 
-def _name(files: Files, run: predicate.AuditRun) -> str:
+def _name(run: predicate.AuditRun, payload: str) -> str:
     subscriptions = run.scope.subscriptions
     scope = subscriptions[0][:8] if len(subscriptions) == 1 else f"{len(subscriptions)}-subscriptions"
     stamp = run.finished_at.replace("-", "").replace(":", "")
-    payload = sha256(dsse.parse(read(files, RUN), name=RUN).payload).hexdigest()
     if not scope.isascii() or not scope.replace("-", "").isalnum():
         raise UntrustedError(f"The run states that its subscription is {subscriptions[0]!a}, which is no id.")
     return f"lockdown-{scope}-{stamp}-{payload[:8]}.zip"

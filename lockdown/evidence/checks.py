@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lockdown.errors import IncompleteError, NotCompliantError, StaleError, TamperedError, UntrustedError, UsageError
-from lockdown.evidence import countersign, dsse, predicate, sums, timestamp
+from lockdown.evidence import countersign, custody, dsse, predicate, sums, timestamp
 from lockdown.evidence import statement as statements
 from lockdown.evidence.dsse import Envelope
 from lockdown.evidence.files import (
@@ -102,10 +102,14 @@ def structure(files: Files) -> tuple[frozenset[str], str]:
     if (RUN_TOKEN in names) != (BUNDLE_TOKEN in names) or (RUN_TOKEN in names and RUN not in names):
         raise TamperedError(f"Of {RUN_TOKEN} and {BUNDLE_TOKEN} one is missing, or dates nothing.")
     sealed = {name for name in names if name.startswith(SEAL_FOLDER)} - {BUNDLE, BUNDLE_TOKEN}
-    strange = sorted(name for name in sealed if BUNDLE not in names or not countersign.is_one(name))
+    strange = sorted(name for name in sealed if BUNDLE not in names or not _beside_seal(name))
     if strange:
         raise TamperedError(f"{_some(strange)} does not belong in {SEAL_FOLDER}.")
     return names, f"{len(names)} files, no link, no strange name, none missing"
+
+
+def _beside_seal(name: str) -> bool:
+    return countersign.is_one(name) or custody.is_one(name)
 
 
 def trust_root(rollback_checked: bool, root: TrustRoot, now: datetime) -> tuple[TrustRoot, str]:
@@ -209,12 +213,14 @@ def record(files: Files, listed: Listed) -> tuple[Recounted, str]:
 
 
 def formats(
-    recount_formats: Callable[[Mapping[str, int]], Mapping[str, int]], recounted: Recounted
+    recount_formats: Callable[[Mapping[str, int], Mapping[str, str]], Mapping[str, int]],
+    recounted: Recounted,
+    listed: Listed,
 ) -> tuple[Mapping[str, int], str]:
     """Count the other formats of the record again."""
-    found = recount_formats(recounted.run["counts"])
-    listed = ", ".join(f"{name} ({number})" for name, number in found.items())
-    return found, f"hold as many results of each kind as the record: {listed}"
+    found = recount_formats(recounted.run["counts"], listed.digests)
+    told = ", ".join(f"{name} ({number})" for name, number in found.items())
+    return found, f"hold as many results of each kind as the record: {told}"
 
 
 def claim(run: Signed, recounted: Recounted) -> tuple[predicate.AuditRun, str]:
@@ -316,10 +322,10 @@ def complete(run: predicate.AuditRun, allow_partial: bool) -> tuple[bool, str]:
     return False, f"the run does not cover its scope, which was allowed: {stopped}"
 
 
-def replay(again: Callable[[], Replayed]) -> tuple[Replayed, str]:
+def replay(again: Callable[[Mapping[str, str]], Replayed], listed: Listed) -> tuple[Replayed, str]:
     """Judge the snapshot again and compare."""
     try:
-        found = again()
+        found = again(listed.digests)
     except UsageError as error:
         raise TamperedError(f"The run cannot be judged again: {error.message}") from error
     if found.differences:

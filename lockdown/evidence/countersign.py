@@ -97,9 +97,9 @@ def countersign(directory: Path, signer: Signer, stamper: Stamper | None = None)
     if found.exit_code is Exit.TAMPERED:
         wrong = next(check for check in found.checks if check.exit_code is Exit.TAMPERED)
         raise TamperedError(f"The run is not what was signed. {wrong.name}: {wrong.detail}")
-    if found.run is None:
+    sealed = found.sealed
+    if found.run is None or sealed is None:
         raise UsageError("This run is not signed, so there is nothing to countersign.", "Sign it with audit --key.")
-    sealed = dsse.parse(read(files, BUNDLE), name=BUNDLE)
     path = directory / name_of(signer.key_id)
     if signer.key_id == sealed.key_id or path.exists():
         raise UsageError(f"The key {signer.key_id} signed this run already.", "Another person's key must do it.")

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockdown.errors import Exit, LockdownError, StaleError, TamperedError, UntrustedError
-from lockdown.evidence import dsse, opening
-from lockdown.evidence.files import BUNDLE, RUN, SIGNED_FOLDERS, Files, read
+from lockdown.evidence import opening
+from lockdown.evidence.files import DirectoryFiles, Files
 from lockdown.evidence.verify import Demands, Verification, verify
 
 if TYPE_CHECKING:
@@ -29,32 +28,41 @@ class Earlier:
     """An earlier run, verified as far as was asked for.
 
     Attributes:
-        directory: where its results, inputs and policies can be read.
-        files: all of it.
+        directory: a copy of our own, as it was verified, so that nobody changes it while it is used.
         payload: SHA-256 of its signed statement, which identifies it; None if it is not signed.
         sealed_by: id of the key that its bundle envelope names; None likewise.
+        sealed_at: when it was sealed at the latest, by a trusted timestamp; None if none proves it.
         root: the trust root that vouches for it; None if none was given.
         doubts: what was not proven of it, in a sentence for a person; empty if a trusted key signed it.
         told: what was, likewise.
     """
 
     directory: Path
-    files: Files
     payload: str | None
     sealed_by: str | None
+    sealed_at: datetime | None
     root: TrustRoot | None
     doubts: str
     told: str
 
+    @property
+    def files(self) -> Files:
+        """Everything in the copy."""
+        return DirectoryFiles(self.directory)
+
 
 @contextmanager
 def earlier(
-    path: Path, what: str, trust: Path | None = None, fingerprint: str | None = None, state: Path | None = None
+    path: Path,
+    what: str,
+    trust: Path | None = None,
+    fingerprint: str | None = None,
+    state: Path | None = None,
+    below: tuple[str, ...] = ("",),
 ) -> Iterator[Earlier]:
     """Yield a run directory or bundle once it is found to be whole and, with ``trust``, signed by a trusted key.
 
-    It may be of any age, and of an environment that could not be read whole: that is for its user to weigh. A bundle
-    is unpacked into a folder that is gone afterwards.
+    It may be of any age, and of an environment that could not be read whole: that is for its user to weigh.
 
     Args:
         path: the run.
@@ -62,6 +70,7 @@ def earlier(
         trust: the file of the trust root; without one, ``doubts`` says that nobody vouches for the run.
         fingerprint: what the trust root must have.
         state: where the newest trust root that was seen is remembered, so that an older one is refused.
+        below: the folders that are needed of it.
 
     Raises:
         UsageError: it is no run, or one of a later version.
@@ -80,34 +89,16 @@ def earlier(
             demands=Demands(any_age=True),
         )
         _refuse(found, what, path, root)
-        with _readable(path, files, found) as directory:
-            signed = found.run is not None
+        with opening.copied(files, found.digests, below) as directory:
             yield Earlier(
                 directory,
-                files,
-                _payload(files, RUN) if signed else None,
-                _envelope(files, BUNDLE).key_id if signed else None,
+                found.payload,
+                found.sealed.key_id if found.sealed else None,
+                found.sealed_at,
                 None if isinstance(root, UntrustedError) else root,
                 _doubts(found, what, root),
                 _told(found, what),
             )
-
-
-def _envelope(files: Files, name: str) -> dsse.Envelope:
-    return dsse.parse(read(files, name), name=name)
-
-
-def _payload(files: Files, name: str) -> str:
-    return sha256(_envelope(files, name).payload).hexdigest()
-
-
-@contextmanager
-def _readable(path: Path, files: Files, found: Verification) -> Iterator[Path]:
-    if path.is_dir():
-        yield path
-        return
-    with opening.unpacked(files, SIGNED_FOLDERS, found.digests) as folder:
-        yield folder
 
 
 def _refuse(found: Verification, what: str, path: Path, root: Trusted) -> None:

@@ -27,7 +27,7 @@ RESULTS, RUN, SUMS, BY_HAND, BUNDLE = (
     "seal/bundle.dsse.json",
 )
 DRIFT, TOPOLOGY = "results/drift.json", "results/topology.json"
-ACCEPTED = "history/accepted.jsonl"
+ACCEPTED, CUSTODY = "history/accepted.jsonl", "seal/custody.jsonl"
 RUN_TOKEN, BUNDLE_TOKEN = "run/run.tsr", "seal/bundle.tsr"
 SIGNED_FOLDERS = ("inputs/", "policies/", "results/")
 SEAL_FOLDER = "seal/"
@@ -60,6 +60,22 @@ class MemoryFiles:
     def open(self, name: str) -> io.BufferedIOBase:
         """Return the file called ``name``."""
         return io.BytesIO(self.contents[name])
+
+
+@dataclass(frozen=True)
+class OverlaidFiles:
+    """Files with some added or replaced, held in memory."""
+
+    below: Files
+    above: Mapping[str, bytes]
+
+    def names(self) -> Iterable[str]:
+        """Return every name once."""
+        return {*self.below.names(), *self.above}
+
+    def open(self, name: str) -> io.BufferedIOBase:
+        """Return the file called ``name``."""
+        return io.BytesIO(self.above[name]) if name in self.above else self.below.open(name)
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lockdown.errors import TamperedError, ToolError, UntrustedError, UsageError
 from lockdown.evidence.archive import ArchiveFiles, is_archive
-from lockdown.evidence.files import DirectoryFiles, Files, signed_names
+from lockdown.evidence.files import DirectoryFiles, Files
 
 if TYPE_CHECKING:
     from lockdown.evidence.verify import Trusted
 
+_BLOCK = 1024 * 1024
 _EXPECTED = "Name a directory that lockdown audit wrote, or a file that lockdown bundle wrote."
 
 
@@ -54,32 +55,46 @@ def is_bundle(path: Path) -> bool:
 
 
 @contextmanager
-def unpacked(files: Files, below: tuple[str, ...], digests: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """Yield a temporary folder with what a bundle holds in some of its signed folders. Call it once that is proven.
+def copied(files: Files, digests: Mapping[str, str], below: tuple[str, ...] = ("",)) -> Iterator[Path]:
+    """Yield a folder of our own with files of a run, each as it was proven to be.
+
+    Whoever can write to a run, or to a bundle, can change it between the moment when it is verified and the moment when
+    it is used. So what is used is this copy, whose bytes are compared with what was proven while they are copied. It is
+    gone afterwards.
 
     Args:
-        files: the bundle.
-        below: the folders.
-        digests: SHA-256 of each file, as it was when it was proven; None does not compare.
+        files: the run.
+        digests: SHA-256 of each file by name, as it was when it was proven.
+        below: only what is in these folders.
 
     Raises:
         TamperedError: a file is no longer what was proven.
+        ToolError: there is no room for the copy.
     """
     with TemporaryDirectory(prefix="lockdown-") as name:
-        for found in signed_names(files.names()):
-            if found.startswith(below):
-                path = Path(name) / found
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with files.open(found) as source, path.open("xb") as target:
-                    copyfileobj(source, target)
-                if digests is not None and _digest(path) != digests.get(found):
-                    raise TamperedError(f"{found!a} changed while the run was being read.")
+        for file in sorted(file for file in digests if file.startswith(below)):
+            path = Path(name) / file
+            with files.open(file) as source:
+                if _copy(source, path) != digests[file]:
+                    raise TamperedError(f"{file!a} changed while the run was being read.")
         yield Path(name)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _copy(source: BufferedIOBase, path: Path) -> str:
+    """Copy a file and return the SHA-256 of what was written."""
+    hashed = hashlib.sha256()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as target:
+            while block := source.read(_BLOCK):
+                hashed.update(block)
+                target.write(block)
+    except OSError as error:
+        raise ToolError(
+            f"The run could not be copied into {path.parent}: {error.strerror}.",
+            "Name a folder with more room in TMPDIR.",
+        ) from error
+    return hashed.hexdigest()
 
 
 def trust_root(run: Path, trust: Path | None, fingerprint: str | None, state: Path | None = None) -> Trusted:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from lockdown import strict
 from lockdown.errors import TamperedError
+from lockdown.evidence import wire
 from lockdown.evidence.times import Stamp
 from lockdown.model import Outcome, Source
 
@@ -20,35 +20,25 @@ HISTORY_RECORD = "urn:coa-lockdown:predicate:history-record:v1"
 """What ``lockdown.history`` signs: a run started, a run ended."""
 ACCEPTANCE = "urn:coa-lockdown:predicate:drift-acceptance:v1"
 """What ``lockdown.history`` signs of a new baseline: which drift was accepted, and why."""
+CUSTODY = "urn:coa-lockdown:predicate:custody:v1"
+"""What whoever receives a sealed run signs: from whom, when."""
 
 Count = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Host = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]{1,5})?$")]
 
 
-class _Claim(BaseModel):
-    # A field that a later version adds does not spoil what this version knows how to check.
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="ignore",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        field_title_generator=lambda name, _: to_camel(name),
-    )
+_Kind = TypeVar("_Kind", bound=wire.Open)
 
 
-_Kind = TypeVar("_Kind", bound=_Claim)
-
-
-class Tool(_Claim):
+class Tool(wire.Open):
     """The program that made it."""
 
     name: str = Field(min_length=1)
     version: str = Field(min_length=1)
 
 
-class Unreadable(_Claim):
+class Unreadable(wire.Open):
     """Something in scope that could not be read."""
 
     what: str = Field(description="subscription, managementGroup, table or armReads.")
@@ -56,7 +46,7 @@ class Unreadable(_Claim):
     reason: str
 
 
-class Resources(_Claim):
+class Resources(wire.Open):
     """How many resources are in scope."""
 
     total: Count
@@ -64,7 +54,7 @@ class Resources(_Claim):
     unjudged: tuple[str, ...] = Field(description="The types that no policy judges.")
 
 
-class Scope(_Claim):
+class Scope(wire.Open):
     """What was looked at, and whether that was all of it."""
 
     tenant: str | None = Field(description="Tenant id of the token; null where no token was used.")
@@ -76,14 +66,14 @@ class Scope(_Claim):
     resources: Resources
 
 
-class RuleSet(_Claim):
+class RuleSet(wire.Open):
     """The policies that judged."""
 
     digest: str = Field(min_length=1, description="Digest of the policy set, as the run computed it.")
     count: Count
 
 
-class Cloud(_Claim):
+class Cloud(wire.Open):
     """The hosts that answered, with port where it is not 443."""
 
     name: str
@@ -91,7 +81,7 @@ class Cloud(_Claim):
     authority: Host
 
 
-class Counts(_Claim):
+class Counts(wire.Open):
     """Results by verdict. A waived failure is in ``waived``, never in ``fail``."""
 
     fail: Count
@@ -103,7 +93,7 @@ class Counts(_Claim):
     waived: Count
 
 
-class AuditRun(_Claim):
+class AuditRun(wire.Open):
     """The claim of ``run/run.dsse.json``: what one audit found."""
 
     run_id: str = Field(min_length=1)
@@ -128,13 +118,13 @@ class AuditRun(_Claim):
         return self
 
 
-class RunDigest(_Claim):
+class RunDigest(wire.Open):
     """The run payload that a bundle belongs to."""
 
     sha256: Digest
 
 
-class EvidenceBundle(_Claim):
+class EvidenceBundle(wire.Open):
     """The claim of ``seal/bundle.dsse.json``: what was handed over, together with which run."""
 
     run_payload: RunDigest
@@ -180,12 +170,10 @@ def parse(kind: type[_Kind], value: object, *, name: str) -> _Kind:
     try:
         return kind.model_validate_json(strict.canonical(value))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "it"
-        raise TamperedError(f"{name}: {where}: {first['msg']}.") from error
+        raise TamperedError(f"{name}: {wire.told(error)}.") from error
 
 
-def plain(claim: _Claim) -> dict[str, Any]:
+def plain(claim: wire.Open) -> dict[str, Any]:
     """Return a predicate as JSON values."""
     return claim.model_dump(mode="json", by_alias=True)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from lockdown.errors import UntrustedError, UsageError
 from lockdown.evidence import algorithms, trust
 from lockdown.evidence.keys import Signer
-from lockdown.evidence.predicate import ACCEPTANCE
+from lockdown.evidence.predicate import ACCEPTANCE, CUSTODY
 from lockdown.evidence.times import stamp
 from lockdown.evidence.trust import LIFETIME, RootKey, RootKeys, TrustedKey, TrustRoot
 
@@ -30,9 +30,14 @@ def root_keys(signers: Sequence[Signer], threshold: int) -> RootKeys:
 
 
 def trusted_key(
-    pem: str, *, not_before: datetime, not_after: datetime | None = None, accepts: bool = False
+    pem: str,
+    *,
+    not_before: datetime,
+    not_after: datetime | None = None,
+    accepts: bool = False,
+    custody_only: bool = False,
 ) -> TrustedKey:
-    """Return the entry for a key that signs runs, and with ``accepts`` may accept drift.
+    """Return the entry for a key that signs runs, and with ``accepts`` may accept drift; or hand-overs only.
 
     It counts for a year unless told otherwise.
 
@@ -52,6 +57,7 @@ def trusted_key(
         not_before=stamp(not_before),
         not_after=stamp(not_after or not_before + LIFETIME),
         accepts=True if accepts else None,
+        custody_only=True if custody_only else None,
     )
 
 
@@ -82,13 +88,9 @@ def with_key(root: TrustRoot, key: TrustedKey) -> TrustRoot:
     Raises:
         UsageError: it is trusted already, or signs trust roots.
     """
-    kinds = {"predicate_types": with_acceptance(root.predicate_types)} if key.accepts else {}
-    return next_version(root, keys=(*root.keys, key), **kinds)
-
-
-def with_acceptance(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Return predicate types with that of accepted drift."""
-    return kinds if ACCEPTANCE in kinds else (*kinds, ACCEPTANCE)
+    needed = [ACCEPTANCE] if key.accepts else [CUSTODY] if key.custody_only else []
+    kinds = (*root.predicate_types, *(kind for kind in needed if kind not in root.predicate_types))
+    return next_version(root, keys=(*root.keys, key), predicate_types=kinds)
 
 
 def without_key(root: TrustRoot, key_id: str, *, at: datetime, reason: str) -> TrustRoot:

@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lockdown.evidence.predicate import AUDIT_RUN, EVIDENCE_BUNDLE, AuditRun, EvidenceBundle
+from lockdown.evidence.custody import Handover
+from lockdown.evidence.predicate import AUDIT_RUN, CUSTODY, EVIDENCE_BUNDLE, AuditRun, EvidenceBundle
 from lockdown.evidence.trust import TrustRoot
 
 TRUST_ROOT = "urn:coa-lockdown:trust-root:v1"
 _MODELS: dict[str, tuple[str, type[BaseModel]]] = {
     "audit-run-v1.json": (AUDIT_RUN, AuditRun),
+    "custody-v1.json": (CUSTODY, Handover),
     "evidence-bundle-v1.json": (EVIDENCE_BUNDLE, EvidenceBundle),
     "trust-root-v1.json": (TRUST_ROOT, TrustRoot),
 }

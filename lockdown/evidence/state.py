@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
 
 from lockdown import strict
 from lockdown.errors import IncompleteError, TamperedError, UntrustedError, UsageError
+from lockdown.evidence import wire
 from lockdown.evidence.files import write_whole
 from lockdown.evidence.root_file import RootFile
 from lockdown.evidence.trust import RootKeys
@@ -18,11 +18,7 @@ from lockdown.evidence.trust import RootKeys
 SCHEMA: Literal["urn:coa-lockdown:trust-state:v1"] = "urn:coa-lockdown:trust-state:v1"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class SeenRoot(_Strict):
+class SeenRoot(wire.Closed):
     """The highest version of a trust root that was seen."""
 
     version: int = Field(ge=1)
@@ -30,14 +26,14 @@ class SeenRoot(_Strict):
     root: RootKeys | None = None
 
 
-class Head(_Strict):
+class Head(wire.Closed):
     """The last record of a history that was seen."""
 
     sequence: int = Field(ge=1)
     digest: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-class State(_Strict):
+class State(wire.Closed):
     """What is remembered.
 
     Attributes:
@@ -46,7 +42,7 @@ class State(_Strict):
 
     schema_: Literal["urn:coa-lockdown:trust-state:v1"] = Field(default=SCHEMA, alias="schema")
     trust_root: SeenRoot
-    heads: dict[str, Head] = {}
+    heads: dict[str, Head] = Field(default={})
 
 
 def load(path: Path) -> State | None:

@@ -8,15 +8,14 @@ from typing import Any, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import load_pem_x509_certificate
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from lockdown import strict
 from lockdown.errors import TamperedError, UntrustedError
-from lockdown.evidence import algorithms
+from lockdown.evidence import algorithms, wire
 from lockdown.evidence.algorithms import Algorithm
 from lockdown.evidence.dsse import Envelope
-from lockdown.evidence.predicate import ACCEPTANCE, AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD, AuditRun
+from lockdown.evidence.predicate import ACCEPTANCE, AUDIT_RUN, CUSTODY, EVIDENCE_BUNDLE, HISTORY_RECORD, AuditRun
 from lockdown.evidence.times import Stamp, stamp
 from lockdown.model import Source
 
@@ -36,51 +35,40 @@ ANY_HOST = "*"
 MAX_BYTES = 1024 * 1024
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        field_title_generator=lambda name, _: to_camel(name),
-    )
-
-
-class TrustedKey(_Strict):
-    """A public key and when it counts. The algorithm belongs to the key; nothing in an envelope chooses it."""
-
+class _Key(wire.Closed):
     keyid: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the SubjectPublicKeyInfo DER.")
     algorithm: Algorithm
     pem: str = Field(description="The public key, SubjectPublicKeyInfo PEM.")
+
+    @model_validator(mode="after")
+    def _named_by_its_digest(self) -> Self:
+        if algorithms.key_id(self.algorithm, self.pem) != self.keyid:
+            raise ValueError("keyid is not the SHA-256 of the key in pem")
+        return self
+
+
+class TrustedKey(_Key):
+    """A public key and when it counts. The algorithm belongs to the key; nothing in an envelope chooses it."""
+
     not_before: Stamp
     not_after: Stamp
     revoked_at: Stamp | None = None
     reason: str | None = Field(default=None, description="Why it was revoked.")
     accepts: Literal[True] | None = Field(default=None, description="It may accept drift; no other key may.")
+    custody_only: Literal[True] | None = Field(default=None, description="It signs hand-overs and nothing else.")
 
     @model_validator(mode="after")
-    def _named_by_its_digest(self) -> Self:
-        if algorithms.key_id(self.algorithm, self.pem) != self.keyid:
-            raise ValueError("keyid is not the SHA-256 of the key in pem")
+    def _either(self) -> Self:
+        if self.accepts and self.custody_only:
+            raise ValueError("a key that signs hand-overs only cannot accept drift")
         return self
 
 
-class RootKey(_Strict):
+class RootKey(_Key):
     """A public key that signs trust roots, and never a run."""
 
-    keyid: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the SubjectPublicKeyInfo DER.")
-    algorithm: Algorithm
-    pem: str = Field(description="The public key, SubjectPublicKeyInfo PEM.")
 
-    @model_validator(mode="after")
-    def _named_by_its_digest(self) -> Self:
-        if algorithms.key_id(self.algorithm, self.pem) != self.keyid:
-            raise ValueError("keyid is not the SHA-256 of the key in pem")
-        return self
-
-
-class RootKeys(_Strict):
+class RootKeys(wire.Closed):
     """Who may change a trust root."""
 
     threshold: int = Field(ge=1, description="How many of the keys must sign.")
@@ -105,7 +93,7 @@ class RootKeys(_Strict):
         )
 
 
-class Tsa(_Strict):
+class Tsa(wire.Closed):
     """A time-stamping authority (RFC 3161), pinned by more than who certified it."""
 
     roots: tuple[str, ...] = Field(min_length=1, description="Certificates that its chain may end in, PEM.")
@@ -124,7 +112,7 @@ class Tsa(_Strict):
         return self
 
 
-class TrustRoot(_Strict):
+class TrustRoot(wire.Closed):
     """What a verifier accepts."""
 
     version: int = Field(ge=1)
@@ -145,7 +133,7 @@ class TrustRoot(_Strict):
             raise ValueError("only a laboratory trust root may allow any host")
         if len({key.keyid for key in self.keys}) != len(self.keys):
             raise ValueError("a key is listed twice")
-        if self.threshold > len(self.keys):
+        if self.threshold > sum(not key.custody_only for key in self.keys):
             raise ValueError("the threshold is higher than the number of keys")
         if self.root and {key.keyid for key in self.root.keys} & {key.keyid for key in self.keys}:
             raise ValueError("a key that signs trust roots must not sign runs")
@@ -157,12 +145,19 @@ class TrustRoot(_Strict):
             raise UntrustedError(f"The trust root expired at {self.expires}.", "Obtain its next version.")
 
     def check_signature(
-        self, envelope: Envelope, *, name: str, now: datetime, proven: datetime | None = None
+        self,
+        envelope: Envelope,
+        *,
+        name: str,
+        now: datetime,
+        proven: datetime | None = None,
+        custody: bool = False,
     ) -> TrustedKey:
         """Return the key that signed an envelope.
 
         ``proven`` is when the signature existed, by a trusted timestamp: then its key must have been good, and it does
         not matter what became of it. Without, nobody knows when it was made, so its key must be good at ``now``.
+        ``custody`` says that it is of a hand-over, which keys may sign that may sign nothing else.
 
         Raises:
             TamperedError: a trusted key is named and did not sign this, or signed it and another is named.
@@ -174,6 +169,8 @@ class TrustRoot(_Strict):
             raise UntrustedError(f"{name} is signed by key {envelope.key_id}, which the trust root does not hold.")
         if signed is None or signed is not claimed:
             raise TamperedError(f"{name}: the signature is not by the key that it names, {envelope.key_id}.")
+        if signed.custody_only and not custody:
+            raise UntrustedError(f"{name} is signed by key {signed.keyid}, which signs hand-overs and nothing else.")
         _check_validity(signed, proven or now, proven=proven is not None)
         return signed
 
@@ -211,9 +208,7 @@ def parse(data: bytes, *, name: str) -> TrustRoot:
     except TamperedError as error:
         raise UntrustedError(error.message, "Obtain the trust root again.") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "it"
-        raise UntrustedError(f"{name} is not a trust root: {where}: {first['msg']}.") from error
+        raise UntrustedError(f"{name} is not a trust root: {wire.told(error)}.") from error
 
 
 def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
@@ -242,7 +237,7 @@ def new_root(public_key_pem: str, *, lab: bool, now: datetime) -> TrustRoot:
         keys=(key,),
         sources=tuple(Source) if lab else (Source.LIVE,),
         hosts=(ANY_HOST,) if lab else MICROSOFT_HOSTS,
-        predicate_types=(AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD, *((ACCEPTANCE,) if lab else ())),
+        predicate_types=(AUDIT_RUN, EVIDENCE_BUNDLE, HISTORY_RECORD, CUSTODY, *((ACCEPTANCE,) if lab else ())),
     )
 
 

@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lockdown.errors import Exit, StaleError, UntrustedError
-from lockdown.evidence import checks, countersign, predicate
-from lockdown.evidence.checks import Replayed, Signed
+from lockdown.evidence import checks, countersign, custody, predicate
+from lockdown.evidence.checks import Listed, Replayed, Signed
 from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, DRIFT, RESULTS, RUN, RUN_TOKEN, TOPOLOGY, Files
 from lockdown.evidence.ledger import Check, Ledger
 from lockdown.evidence.recount import Recounted
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
     Trusted = TrustRoot | UntrustedError | None
     """A trust root, why the one that was given does not count, or none."""
+
+Recount = Callable[[Mapping[str, int], Mapping[str, str]], Mapping[str, int]]
+"""Takes the counts of the record, and the SHA-256 by name that each file was found to have."""
+Replay = Callable[[Mapping[str, str]], Replayed]
+"""Takes the SHA-256 by name that each file was found to have: what is read again is to be that."""
 
 _WHAT = {RUN: "run", BUNDLE: "bundle"}
 _TOKENS = {RUN: RUN_TOKEN, BUNDLE: BUNDLE_TOKEN}
@@ -42,7 +47,10 @@ class Verification:
         lab: the trust root is a laboratory's, whose word is not evidence of a real environment.
         run: what the run states of itself; proven only if ``exit_code`` is 0.
         key_id: the key that the run says it is signed with; proven only if ``exit_code`` is 0.
+        payload: SHA-256 of the run statement, which identifies the run; None if it has none, or that is malformed.
+        sealed: the bundle envelope, likewise.
         proven_at: when the run was signed at the latest, by a trusted timestamp.
+        sealed_at: when it was sealed at the latest, likewise.
         digests: SHA-256 of every file but the seal, by name, as it was found to be; empty if they are not as listed.
     """
 
@@ -51,7 +59,10 @@ class Verification:
     lab: bool
     run: predicate.AuditRun | None
     key_id: str | None
+    payload: str | None = None
+    sealed: Envelope | None = None
     proven_at: str | None = None
+    sealed_at: datetime | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,8 +109,8 @@ def verify(
     rollback_checked: bool = False,
     allow_partial: bool = False,
     demands: Demands = NOTHING_MORE,
-    formats: Callable[[Mapping[str, int]], Mapping[str, int]] | None = None,
-    replay: Callable[[], Replayed] | None = None,
+    formats: Recount | None = None,
+    replay: Replay | None = None,
 ) -> Verification:
     """Check a sealed run.
 
@@ -111,8 +122,8 @@ def verify(
         rollback_checked: whether ``trust`` was compared with what was seen before.
         allow_partial: accept a run that says that it could not read everything.
         demands: what is asked for beyond genuine evidence.
-        formats: counts the other formats of the record again, given the record's counts, and returns the number of
-            results of each; called only if the run holds any and is intact.
+        formats: counts the other formats of the record again, and returns the number of results of each; called only
+            if the run holds any and is intact.
         replay: judges the snapshot again; called only for a run that is intact.
 
     Raises:
@@ -126,24 +137,28 @@ def verify(
     listed = ledger.attempt("digests", checks.digests, files, names)
     sealed = ledger.attempt("seal", checks.seal, run.signed, bundle.signed, listed)
     _signers(ledger, files, names, root, bundle.envelope, now)
+    _custody(ledger, files, names, root, bundle.envelope, sealed, now)
     ledger.attempt("subjects", checks.subjects, run.signed, listed)
     ledger.attempt("policies", checks.policies, run.signed, listed)
     recounted = ledger.attempt("record", checks.record, files, listed)
-    _formats(ledger, names, formats, recounted)
+    _formats(ledger, names, formats, recounted, listed)
     claim = ledger.attempt("claim", checks.claim, run.signed, recounted)
     ledger.attempt("origin", checks.origin, root, claim)
     ledger.attempt("time", partial(checks.time, (run.dated, bundle.dated)), claim, sealed, now)
     _demanded(ledger, root, claim, now, demands)
     ledger.attempt("complete", checks.complete, claim, allow_partial)
     _outcome(ledger, claim, demands)
-    _replay(ledger, replay)
+    _replay(ledger, replay, listed)
     return Verification(
         checks=tuple(ledger.checks),
         exit_code=ledger.exit_code,
         lab=root is not None and root.lab,
         run=claim,
         key_id=run.signed.key_id if run.signed else None,
+        payload=run.signed.payload_digest if run.signed else None,
+        sealed=bundle.envelope if bundle.signed else None,
         proven_at=stamp(run.dated.at) if run.dated else None,
+        sealed_at=bundle.dated.at if bundle.dated else None,
         digests=listed.digests if listed else {},
     )
 
@@ -151,15 +166,16 @@ def verify(
 def _formats(
     ledger: Ledger,
     names: frozenset[str] | None,
-    recount: Callable[[Mapping[str, int]], Mapping[str, int]] | None,
+    recount: Recount | None,
     recounted: Recounted | None,
+    listed: Listed | None,
 ) -> None:
     if not {name for name in names or () if name.startswith("results/")} - {RESULTS, DRIFT, TOPOLOGY}:
         ledger.skip("formats", "the run holds the record in no other format")
     elif recount is None:
         ledger.skip("formats", "not counted again")
     else:
-        ledger.attempt("formats", checks.formats, recount, recounted)
+        ledger.attempt("formats", checks.formats, recount, recounted, listed)
 
 
 def _trust_root(ledger: Ledger, trust: Trusted, now: datetime, rollback_checked: bool) -> TrustRoot | None:
@@ -215,6 +231,27 @@ def _signers(
     ledger.attempt("signers", counted, names, sealed)
 
 
+def _custody(
+    ledger: Ledger,
+    files: Files,
+    names: frozenset[str] | None,
+    root: TrustRoot | None,
+    envelope: Envelope | None,
+    sealed: predicate.EvidenceBundle | None,
+    now: datetime,
+) -> None:
+    """Check who had the run, where somebody signed for it."""
+    if not any(map(custody.is_one, names or ())):
+        return
+
+    def checked(
+        names: frozenset[str], envelope: Envelope, sealed: predicate.EvidenceBundle
+    ) -> tuple[list[custody.Line], str]:
+        return custody.check(files, names, envelope, sealed, root, now)
+
+    ledger.attempt("custody", checked, names, envelope, sealed)
+
+
 def _undated(token: str, names: frozenset[str] | None, root: TrustRoot | None) -> str:
     """Return why nothing dates a signature; empty if something may."""
     if names is not None and token not in names:
@@ -251,10 +288,10 @@ def _outcome(ledger: Ledger, claim: predicate.AuditRun | None, demands: Demands)
         ledger.skip("outcome", "not asked for (--require-compliant)")
 
 
-def _replay(ledger: Ledger, replay: Callable[[], Replayed] | None) -> None:
+def _replay(ledger: Ledger, replay: Replay | None, listed: Listed | None) -> None:
     if replay is None:
         ledger.skip("replay", "not asked for (--replay)")
     elif ledger.exit_code is Exit.TAMPERED:
         ledger.skip("replay", "not tried on a run that is not intact")
     else:
-        ledger.attempt("replay", checks.replay, replay)
+        ledger.attempt("replay", checks.replay, replay, listed)

@@ -12,10 +12,11 @@ from uuid import uuid4
 
 from lockdown.errors import TamperedError, ToolError, UsageError
 from lockdown.evidence import dsse
+from lockdown.evidence.entry import MAX_BYTES
 from lockdown.evidence.keys import Signer
 from lockdown.evidence.times import stamp
 from lockdown.history import records
-from lockdown.history.records import MAX_BYTES, STORE, Link, Origin, Record
+from lockdown.history.records import STORE, Link, Origin, Record
 from lockdown.history.store import ORIGIN, RECORDS, Store
 
 _NAME = re.compile(r"records/(?!00000000)([0-9]{8})\.dsse\.json")

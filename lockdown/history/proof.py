@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from lockdown.errors import IncompleteError, TamperedError, UntrustedError
 from lockdown.evidence import dsse
+from lockdown.evidence.entry import MAX_BYTES
 from lockdown.evidence.files import RUN, Files, read
 from lockdown.evidence.ledger import Ledger
 from lockdown.evidence.predicate import HISTORY_RECORD
 from lockdown.history import chain, log, records
 from lockdown.history.chain import Run
-from lockdown.history.records import MAX_BYTES, Accepted, Ended, Link, Origin
+from lockdown.history.records import Accepted, Ended, Link, Origin
 from lockdown.history.session import CHAIN
 from lockdown.history.store import Store
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from lockdown import strict
 from lockdown.errors import TamperedError
-from lockdown.evidence import dsse, statement
+from lockdown.evidence import wire
 from lockdown.evidence.dsse import Envelope
+from lockdown.evidence.entry import MAX_BYTES, Kind
 from lockdown.evidence.predicate import HISTORY_RECORD, Count, Digest, Tool
 from lockdown.evidence.times import Stamp
 from lockdown.model import Outcome
@@ -23,23 +23,10 @@ RETENTION_DAYS = 2557
 """Seven years: six are required (45 CFR 164.316(b)(2)(i)), counted from when a policy was last in effect."""
 
 PREVIOUS, RUN, ACCEPTANCE = "previous", "run", "acceptance"
-MAX_BYTES = 4 * 1024 * 1024
 Sequence = Annotated[int, Field(ge=1, le=99_999_999)]
 
 
-class _Strict(BaseModel):
-    # A field that a later version adds does not spoil what this version knows how to check.
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="ignore",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        field_title_generator=lambda name, _: to_camel(name),
-    )
-
-
-class Covered(_Strict):
+class Covered(wire.Open):
     """What a run was asked to look at. Runs of the same ``id`` are compared with each other."""
 
     id: Digest = Field(description="SHA-256 of the other three, canonical JSON.")
@@ -54,14 +41,14 @@ class Covered(_Strict):
         return self
 
 
-class Archive(_Strict):
+class Archive(wire.Open):
     """The sealed run in the store."""
 
     name: str = Field(pattern=r"^runs/[0-9]{8}\.zip$")
     sha256: Digest
 
 
-class _Record(_Strict):
+class _Record(wire.Open):
     sequence: Sequence = Field(description="Its place in the history, from 1 without a gap.")
     previous: Digest = Field(description="SHA-256 of the payload before it; of store.json for the first.")
     run_id: str = Field(min_length=1, max_length=200)
@@ -116,7 +103,7 @@ Record = Started | Ended | Accepted
 ANY: TypeAdapter[Record] = TypeAdapter(Annotated[Started | Ended | Accepted, Field(discriminator="record")])
 
 
-class Origin(_Strict):
+class Origin(wire.Open):
     """store.json: what the first record stands on."""
 
     format: Literal["urn:coa-lockdown:history-store:v1"]
@@ -155,9 +142,7 @@ def covered_id(cloud: str, subscriptions: tuple[str, ...], management_groups: tu
 
 def payload(record: Record) -> bytes:
     """Return the in-toto statement that is signed for a record."""
-    return statement.written(
-        statement.Statement(HISTORY_RECORD, record.model_dump(mode="json", by_alias=True), _subjects(record))
-    )
+    return _KIND.payload(record)
 
 
 def read(data: bytes, *, name: str) -> Link:
@@ -166,19 +151,8 @@ def read(data: bytes, *, name: str) -> Link:
     Raises:
         TamperedError: it is not in the one form that lockdown writes, or contradicts itself.
     """
-    if len(data) > MAX_BYTES:
-        raise TamperedError(f"{name} is {len(data)} bytes long; at most {MAX_BYTES} are accepted.")
-    envelope = dsse.parse(data, name=name)
-    stated = statement.parse(envelope.payload, name=name)
-    if stated.predicate_type != HISTORY_RECORD:
-        raise TamperedError(f"{name} has the predicate type {stated.predicate_type!a}, not {HISTORY_RECORD}.")
-    try:
-        record = ANY.validate_json(strict.canonical(stated.predicate))
-    except ValidationError as error:
-        raise TamperedError(f"{name}: {_first(error)}.") from error
-    if stated.subjects != _subjects(record):
-        raise TamperedError(f"{name} has other subjects than its fields name.")
-    return Link(record, sha256(envelope.payload).hexdigest(), envelope, data)
+    found = _KIND.read(data, name=name)
+    return Link(found.claim, found.digest, found.envelope, found.data)
 
 
 def origin(data: bytes, *, name: str) -> Origin:
@@ -190,7 +164,7 @@ def origin(data: bytes, *, name: str) -> Origin:
     try:
         return Origin.model_validate_json(strict.canonical(strict.loads(data, name=name, max_bytes=MAX_BYTES)))
     except ValidationError as error:
-        raise TamperedError(f"{name}: {_first(error)}.") from error
+        raise TamperedError(f"{name}: {wire.told(error)}.") from error
 
 
 def written(found: Origin) -> bytes:
@@ -207,6 +181,4 @@ def _subjects(record: Record) -> Mapping[str, str]:
     return subjects
 
 
-def _first(error: ValidationError) -> str:
-    found: Any = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in found['loc']) or 'it'}: {found['msg']}"
+_KIND: Kind[Record] = Kind(HISTORY_RECORD, ANY.validate_json, _subjects)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lockdown.evidence.predicate import ACCEPTANCE, HISTORY_RECORD
 from lockdown.evidence.schemas import written
-from lockdown.history.baseline import Acceptance
+from lockdown.history.acceptance import Acceptance
 from lockdown.history.records import ANY, Origin
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

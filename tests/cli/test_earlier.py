@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lockdown import record
 from lockdown.cli import run as lockdown
 from lockdown.errors import Exit
-from lockdown.evidence import earlier, keys
-from lockdown.evidence.files import Files
+from lockdown.evidence import keys, opening
 from lockdown.evidence.seal import seal
-from lockdown.evidence.verify import Verification
 from tests.hostile.test_small_run import small_run, vault
 
 Captured = pytest.CaptureFixture[str]
@@ -124,19 +124,78 @@ def test_a_changed_bundle_is_refused(place: Place, tmp_path: Path) -> None:
     assert place.audit(tmp_path / "changed.zip", *place.trust()) == Exit.TAMPERED
 
 
-def test_a_bundle_that_changes_after_it_was_verified(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = earlier._readable
+Opened = Callable[[Place, str], int]
 
-    def late(path: Path, files: Files, found: Verification) -> AbstractContextManager[Path]:
-        data = place.bundle.read_bytes()
-        at = data.index(b'"publicNetworkAccess"')
-        with place.bundle.open("r+b") as file:
+
+def audited(place: Place, form: str) -> int:
+    return place.audit(place.folder / form, *place.trust())
+
+
+def compared(place: Place, form: str) -> int:
+    return place.drift(place.folder / form, *place.trust())
+
+
+def replayed(place: Place, form: str) -> int:
+    return lockdown(["verify", str(place.folder / form), *place.trust(), "--replay"])
+
+
+@pytest.mark.parametrize("use", [audited, compared, replayed])
+@pytest.mark.parametrize("form", ["run", "bundle.zip"])
+@pytest.mark.parametrize("late", [False, True], ids=["before its copy is made", "after that"])
+def test_one_that_changes_after_it_was_verified(
+    place: Place, form: str, use: Opened, late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = use(place, form)
+    for made in ("later", "again"):
+        shutil.rmtree(place.folder / made, ignore_errors=True)
+    changed = place.run / "inputs/snapshot/resources.jsonl" if form == "run" else place.bundle
+    real, proven = opening.copied, record.digest(record.read(place.run / "results/results.json"))
+
+    def change() -> None:
+        data = changed.read_bytes()
+        at = data.index(b'"Disabled"')
+        with changed.open("r+b") as file:
             file.seek(at + 1)
-            file.write(b"P")
-        return real(path, files, found)
+            file.write(b"enabled!")
 
-    monkeypatch.setattr(earlier, "_readable", late)
-    assert place.audit(place.bundle, *place.trust()) == Exit.TAMPERED
+    @contextmanager
+    def between(*arguments: Any) -> Iterator[Path]:
+        if late:
+            with real(*arguments) as folder:
+                change()
+                yield folder
+        else:
+            change()
+            with real(*arguments) as folder:
+                yield folder
+
+    monkeypatch.setattr(opening, "copied", between)
+    assert use(place, form) == (before if late else Exit.TAMPERED)
+    if late and use is audited:
+        assert record.digest(record.read(place.folder / "again/results/results.json")) == proven
+
+
+def test_what_is_accepted_is_what_was_verified(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.see(open="Enabled", closed="Enabled")
+    key = f"file:{place.folder}/keys/private.pem"
+    assert place.drift(place.run, "--key", key) == Exit.DRIFT
+    later, real = place.folder / "later", opening.copied
+    report = (later / "report/report.html").read_bytes()
+
+    @contextmanager
+    def between(*arguments: Any) -> Iterator[Path]:
+        with real(*arguments) as folder:
+            if (folder / "results/drift.json").exists():
+                for name in ("results/drift.json", "report/report.html", "inputs/snapshot/resources.jsonl"):
+                    (later / name).write_text("{}", "utf-8")
+            yield folder
+
+    monkeypatch.setattr(opening, "copied", between)
+    asked = ["--run", str(later), "--accept", "all", "--reason", "Agreed.", "--key", key, "--out", f"{later}-approved"]
+    assert lockdown(["drift", "--baseline", str(place.run), *asked]) == Exit.OK
+    assert Path(f"{later}-approved/report/report.html").read_bytes() == report
+    assert lockdown(["verify", f"{later}-approved", *place.trust()]) == Exit.OK
+    assert lockdown(["verify", str(later), *place.trust()]) == Exit.TAMPERED
 
 
 def test_another_organisation_does_not_vouch_for_it(place: Place) -> None:

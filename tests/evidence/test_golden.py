@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import zipfile
 from datetime import UTC, datetime
@@ -13,21 +14,27 @@ import pytest
 from sigstore_models.bundle.v1 import Bundle
 
 from lockdown.cli import run as lockdown
-from lockdown.errors import Exit
+from lockdown.errors import Exit, UntrustedError
 from lockdown.evidence import dsse, root_file
 from lockdown.evidence.archive import ArchiveFiles
 from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, RUN, RUN_TOKEN, MemoryFiles
+from lockdown.evidence.ledger import Ledger
 from lockdown.evidence.verify import Demands, Verification, verify
+from lockdown.history import acceptance, baseline, proof
+from lockdown.history.store import Folder
 from tests.evidence.handmade import memory
 from tests.evidence.test_seal import by_hand
 
 GOLDEN = Path(__file__).parent / "golden"
+ACCEPTED = GOLDEN / "accepted"
+KEYS_UNTIL = 2027
+"""The newest record of a history is vouched for by nobody once its key has expired."""
 MADE = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
 
-def verified(trust: str, now: datetime, demands: Demands) -> Verification:
-    with (GOLDEN / "bundle.zip").open("rb", buffering=0) as file:
-        return verify(ArchiveFiles(file), root_file.load(GOLDEN / trust), now=now, demands=demands)
+def verified(trust: str, now: datetime, demands: Demands, golden: Path = GOLDEN) -> Verification:
+    with (golden / "bundle.zip").open("rb", buffering=0) as file:
+        return verify(ArchiveFiles(file), root_file.load(golden / trust), now=now, demands=demands)
 
 
 @pytest.fixture
@@ -110,3 +117,50 @@ def test_bytes_of_the_archive_count() -> None:
     for at in range(0, len(data), 41):
         flipped = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         assert verify(ArchiveFiles(io.BytesIO(flipped)), root, now=MADE).exit_code is Exit.TAMPERED, at
+
+
+# A baseline in which drift was accepted, countersigned, dated, with its history.
+
+
+@pytest.mark.parametrize("year", [2026, 2027, 2050])
+def test_an_accepted_baseline_verifies(year: int) -> None:
+    now = datetime(year, 11, 24, 21, tzinfo=UTC)
+    found = verified("trust-root.json", now, Demands(timestamp=True), ACCEPTED)
+    assert (found.exit_code, found.lab) == (Exit.OK, False), found.checks
+    assert {check.detail for check in found.checks if check.name == "signers"} == {"signed by 2 keys, 2 required"}
+    with (ACCEPTED / "bundle.zip").open("rb", buffering=0) as file:
+        (line,) = acceptance.read_lines(ArchiveFiles(file))
+        assert found.payload is not None
+        assert found.sealed is not None
+        root, sealed_by = root_file.load(ACCEPTED / "trust-root.json"), found.sealed.key_id
+        baseline.check([line], found.payload, sealed_by, root, now, found.sealed_at)
+        if year > 2027:
+            with pytest.raises(UntrustedError, match="expired"):
+                baseline.check([line], found.payload, sealed_by, root, now)
+    assert line.claim.reason == "Agreed in change 17."
+
+
+def test_an_accepted_baseline_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    trust = ["--trust", str(ACCEPTED / "trust-root.json"), "--require-timestamp", "--replay"]
+    history = ["--history", f"file:{ACCEPTED}/store"] if datetime.now(UTC).year < KEYS_UNTIL else []
+    assert lockdown(["verify", str(ACCEPTED / "bundle.zip"), *trust, *history]) == Exit.OK
+    shown = capsys.readouterr().out
+    assert "1 acceptance of drift; the last, of 2026-11-24T20:09:22Z: Agreed in change 17." in shown
+    assert not history or "records 1 and 2 are of this run; its archive is in the store, unchanged" in shown
+
+
+def test_its_history_verifies() -> None:
+    ledger, now = Ledger(), datetime(2026, 11, 24, 21, tzinfo=UTC)
+    proof.prove(ledger, Folder(ACCEPTED / "store"), root_file.load(ACCEPTED / "trust-root.json"), now=now)
+    assert ledger.exit_code == Exit.OK, ledger.checks
+
+
+def test_it_serves_as_a_baseline(tmp_path: Path) -> None:
+    with zipfile.ZipFile(ACCEPTED / "bundle.zip") as file:
+        file.extractall(tmp_path / "run")
+    given = ["--only-policies", str(tmp_path / "run/policies"), "--snapshot", str(tmp_path / "run"), "--quiet"]
+    trust = ["--trust", str(ACCEPTED / "trust-root.json")]
+    drifted = ["drift", "--baseline", str(ACCEPTED / "bundle.zip"), *given, *trust, "--out", str(tmp_path / "later")]
+    assert lockdown(drifted) == Exit.DRIFT, "what was accepted is not there"
+    (lapsed,) = json.loads((tmp_path / "later/results/drift.json").read_bytes())["lapsed"]
+    assert lapsed["id"] == "a477716c52242136"

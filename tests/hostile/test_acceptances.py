@@ -13,7 +13,7 @@ from lockdown.evidence import statement
 from lockdown.evidence.dsse import wrap
 from lockdown.evidence.files import MemoryFiles
 from lockdown.evidence.predicate import ACCEPTANCE
-from lockdown.history import baseline
+from lockdown.history import acceptance, baseline
 from lockdown.strict import canonical
 from tests.evidence.handmade import NOW, root, signer
 
@@ -46,8 +46,8 @@ def line(**changes: object) -> bytes:
     return wrap(statement.written(statement.Statement(ACCEPTANCE, claim, subjects)), SIGNER)
 
 
-def read(data: bytes) -> list[baseline.Line]:
-    return baseline.read_lines(MemoryFiles({baseline.FILE: data}))
+def read(data: bytes) -> list[acceptance.Line]:
+    return acceptance.read_lines(MemoryFiles({acceptance.FILE: data}))
 
 
 def test_what_nobody_attacked() -> None:
@@ -87,7 +87,7 @@ def test_anything_in_a_field_that_was_signed(field: str, value: object) -> None:
         lines = read(data)
     except TamperedError:
         return
-    assert lines[0].acceptance.baseline == ONE
+    assert lines[0].claim.baseline == ONE
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_of_another_run_sealed_by_another_key_or_by_one_that_may_not() -> None:
 
 
 def test_no_file_is_longer_than_it_can_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baseline, "MOST_LINES", 1)
+    monkeypatch.setattr(acceptance, "MOST_LINES", 1)
     with pytest.raises(TamperedError, match="more than 1 lines"):
         read(line() * 2)

@@ -427,12 +427,12 @@ def test_tampering_comes_before_trust_and_trust_before_the_rest(
 
 
 def test_replay_decides_too(genuine: Contents, trusted: TrustRoot) -> None:
-    assert check(genuine, trusted, replay=lambda: Replayed(())).exit_code is Exit.OK
-    expect(check(genuine, trusted, replay=lambda: Replayed(("one", "two"))), Exit.TAMPERED, "replay")
+    assert check(genuine, trusted, replay=lambda _: Replayed(())).exit_code is Exit.OK
+    expect(check(genuine, trusted, replay=lambda _: Replayed(("one", "two"))), Exit.TAMPERED, "replay")
 
 
 def test_a_run_that_is_not_intact_is_not_replayed(genuine: Contents, trusted: TrustRoot) -> None:
-    def never() -> tuple[str, ...]:
+    def never(_: object) -> Replayed:
         raise AssertionError("queries of a changed run were run")
 
     expect(check(genuine | {SCOPE: b""}, trusted, replay=never), Exit.TAMPERED, "digests")
