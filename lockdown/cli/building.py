@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lockdown.provisioner.outcome import Silent, Watch
@@ -49,18 +50,25 @@ def building(total: int, typical: Callable[[str], int], *, quiet: bool) -> Itera
 
 
 class _Counted:
-    """What both say: each end of a step once, with how many there are."""
+    """What both say: each end of a step once, with how many there are.
 
-    def __init__(self, total: int, typical: Callable[[str], int]) -> None:
+    Args:
+        total: how many steps there are to do.
+        typical: how many seconds a step typically takes.
+        show: writes a line.
+    """
+
+    def __init__(self, total: int, typical: Callable[[str], int], show: Callable[[str], None]) -> None:
         self._total = total
         self._typical = typical
+        self._show = show
         self._ended = 0
         self._left = ""
         self._began = time.monotonic()
 
     def ended(self, key: str, verb: Verb, seconds: float) -> None:
         self._count()
-        self._say(f"{verb} {key}: done in {duration(seconds)}{self._rest()}", self._number())
+        self._say(f"{verb} {key}: {self._time(seconds)}", self._number())
 
     def failed(self, key: str, verb: Verb, seconds: float, cause: str) -> None:
         self._count()
@@ -80,30 +88,28 @@ class _Counted:
     def _number(self) -> str:
         return f"[{self._ended:>{len(str(self._total))}}/{self._total}]"
 
-    def _rest(self) -> str:
-        return f"; {duration(time.monotonic() - self._began)} gone{', ' if self._left else ''}{self._left}"
+    def _time(self, seconds: float) -> str:
+        gone = duration(time.monotonic() - self._began)
+        return f"done in {duration(seconds)}; {gone} gone{', ' if self._left else ''}{self._left}"
 
     def _say(self, text: str, number: str = "") -> None:
         width = 2 * len(str(self._total)) + 3
-        self._print(f"{number:<{width}} {safe(text)}")
-
-    def _print(self, line: str) -> None:
-        raise NotImplementedError
+        self._show(f"{number:<{width}} {safe(text)}")
 
 
 class _Lines(_Counted):
+    def __init__(self, total: int, typical: Callable[[str], int]) -> None:
+        super().__init__(total, typical, _to_stderr)
+
     def started(self, key: str, verb: Verb) -> None:
         typical = self._typical(key)
         if typical >= _LONG:
             self._say(f"{verb} {key}: typically {duration(typical)}")
 
-    def _print(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what the command says
-
 
 class _Bars(_Counted):
     def __init__(self, bars: Progress, total: int, typical: Callable[[str], int]) -> None:
-        super().__init__(total, typical)
+        super().__init__(total, typical, partial(bars.console.print, markup=False, highlight=False))
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
         self._whole = bars.add_task("everything", total=total, note="")
@@ -126,13 +132,14 @@ class _Bars(_Counted):
         super().remaining(seconds)
         self._bars.update(self._whole, completed=self._ended, total=self._total, note=self._left)
 
-    def _rest(self) -> str:
-        return ""  # the bars say it
+    def _time(self, seconds: float) -> str:
+        return duration(seconds)  # the bars say the rest
 
     def _end(self, key: str) -> None:
         task = self._tasks.pop(key, None)
         if task is not None:
             self._bars.remove_task(task)
 
-    def _print(self, line: str) -> None:
-        self._bars.console.print(line, markup=False, highlight=False)
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is what the command says

@@ -1,7 +1,7 @@
 """The jumpbox of access ``jumpbox``: opened for a person at a terminal who says so, and removed before the audit.
 
-Nothing that lockdown builds needs it, so that without a person it is never opened. It is removed when the person is
-done, when its hours are over, after a failure and after Ctrl-C; a process that is killed leaves it to the next run,
+Without a person it is opened only while steps work that need it, and nobody has its key. It is removed when the person
+is done, when its hours are over, after a failure and after Ctrl-C; a process that is killed leaves it to the next run,
 and to its own shutdown.
 """
 
@@ -22,10 +22,11 @@ from lockdown.provisioner import plan as plans
 from lockdown.provisioner.answers import RefusedError
 from lockdown.provisioner.arm import Arm
 from lockdown.provisioner.blueprint.jumpbox import USER
+from lockdown.provisioner.change import Plan, Verb
 from lockdown.provisioner.environment import Access, Jumpbox
 from lockdown.provisioner.graph import Blueprint, Resource, Step
 from lockdown.provisioner.graph import blueprint as ordered
-from lockdown.provisioner.outcome import Outcome, Silent
+from lockdown.provisioner.outcome import LeftOpen, Outcome, Silent
 from lockdown.provisioner.site import Site
 
 KNOWN_HOSTS = "known_hosts"
@@ -61,6 +62,39 @@ def question(wanted: Jumpbox) -> str:
     return f"\nOpen the jumpbox for {wanted.source}, for at most {wanted.hours} hours?"
 
 
+def unkept_key(site: Site) -> str | None:
+    """Return the public key of a machine that is there for steps alone; nobody ever has the private one."""
+    return jumpbox.new_keys().public if offered(site) else None
+
+
+def unused(found: Blueprint, plan: Plan, site: Site, arm: Arm) -> Plan:
+    """Return a plan that uses no jumpbox of an earlier run, whose key Azure lets nobody change: it is removed first.
+
+    Raises:
+        IncompleteError: it could not be removed.
+    """
+    if not any(change.theme == _THEME and change.key in plan.known for change in plan.changes):
+        return plan
+    if not show.opens_jumpbox(plan):
+        return plan
+    left = jumpbox.sweep(arm, site)
+    if left:
+        raise IncompleteError(_told("The jumpbox of an earlier run is not gone.", left), _AGAIN)
+    return plans.make(found, arm)
+
+
+def checked(outcome: Outcome, plan: Plan, site: Site, arm: Arm, out: Path, caller: str) -> Outcome:
+    """Return an outcome with what is left of a jumpbox after a run that had to do with one; its key is removed."""
+    concerned = any(change.theme == _THEME and change.verb is not Verb.LEAVE for change in plan.changes)
+    if not concerned and not (offered(site) and (out / jumpbox.FILE).exists()):
+        return outcome
+    named = {(left.key, left.id) for left in outcome.left_open}
+    left = [item for item in jumpbox.remains(arm, site, "", caller) if (item.key, item.id) not in named]
+    if not left and not outcome.left_open:
+        _forget(out)
+    return replace(outcome, left_open=(*outcome.left_open, *left))
+
+
 def visit(asked: Visit, wanted: Jumpbox) -> None:
     """Open the jumpbox, wait for the person, and remove it.
 
@@ -72,13 +106,16 @@ def visit(asked: Visit, wanted: Jumpbox) -> None:
     machine = ""
     try:
         asked.say(["Opening the jumpbox"])
-        _do(asked, held(blueprint.build(asked.site, keys.public)), "The jumpbox could not be opened")
+        _open(asked, keys.public)
         machine = jumpbox.identity_of(asked.arm, asked.site)
         line = jumpbox.known_host(asked.arm, asked.site)
         hosts = asked.out / KNOWN_HOSTS
         hosts.write_text(line + "\n", "utf-8")
-        words = ["ssh", "-i", str(path), "-o", f"UserKnownHostsFile={hosts}", f"{USER}@{line.partition(' ')[0]}"]
-        asked.say(["", f"  {shlex.join(words)}", "", "Press Enter when you are done: it is removed then."])
+        login = f"ssh -i {shlex.quote(str(path))} \\"
+        known = f"  -o {shlex.quote(f'UserKnownHostsFile={hosts}')} \\"
+        asked.say(["", f"  {login}", f"  {known}", f"    {USER}@{line.partition(' ')[0]}", ""])
+        until = show.duration(wanted.hours * 3600)
+        asked.say([f"Press Enter when you are done: it is removed then, and after {until} in any case."])
         asked.wait(wanted.hours * 3600.0)
     except RefusedError as error:
         raise IncompleteError(show.safe(f"The jumpbox could not be used: {error}"), _AGAIN) from error
@@ -109,20 +146,35 @@ def _lasting(step: Step) -> Step:
     return replace(step, windows=(), temporary=False) if isinstance(step, Resource) else step
 
 
+def _open(asked: Visit, key: str) -> None:
+    """Make a machine with this key; what an earlier run left of one is removed first."""
+    wanted = held(blueprint.build(asked.site, key))
+    plan = unused(wanted, plans.make(wanted, asked.arm), asked.site, asked.arm)
+    _do(asked, wanted, plan, "The jumpbox could not be opened")
+
+
 def _remove(asked: Visit, machine: str) -> None:
     asked.say(["Removing the jumpbox"])
-    _do(asked, blueprint.build(asked.site), "The jumpbox is not gone")
+    wanted = blueprint.build(asked.site)
+    _do(asked, wanted, plans.make(wanted, asked.arm), "The jumpbox is not gone")
     left = jumpbox.remains(asked.arm, asked.site, machine, asked.caller)
     if left:
-        text = "\n".join(show.outcome_lines(Outcome(left_open=left)))
-        raise IncompleteError(f"The jumpbox is not wholly gone. {text}", _AGAIN)
-    jumpbox.forget(asked.out)
-    (asked.out / KNOWN_HOSTS).unlink(missing_ok=True)
+        raise IncompleteError(_told("The jumpbox is not wholly gone.", left), _AGAIN)
+    _forget(asked.out)
     asked.say(["The jumpbox is gone, and so is its key."])
 
 
-def _do(asked: Visit, wanted: Blueprint, otherwise: str) -> None:
-    outcome = apply.apply(wanted, plans.make(wanted, asked.arm), asked.arm, Silent())
+def _told(what: str, left: tuple[LeftOpen, ...]) -> str:
+    return "\n".join((what, *show.left_lines(left)))
+
+
+def _forget(out: Path) -> None:
+    jumpbox.forget(out)
+    (out / KNOWN_HOSTS).unlink(missing_ok=True)
+
+
+def _do(asked: Visit, wanted: Blueprint, plan: Plan, otherwise: str) -> None:
+    outcome = apply.apply(wanted, plan, asked.arm, Silent())
     if outcome.interrupted is not None:
         raise outcome.interrupted
     if not outcome.complete:

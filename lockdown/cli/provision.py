@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -138,26 +139,22 @@ def _build(asked: Asked) -> int:
         plan = plans.make(work.blueprint, work.arm)
         checked = preflight.check(work.site, work.blueprint, plan, work.arm)
         if asked.plan:
-            _show(work, show.plan_json(work.site, plan, checked), show.plan_lines(work.site, plan, checked))
+            lines = (*show.plan_lines(work.site, plan, checked), *show.plan_next(plan, checked))
+            _show(work, show.plan_json(work.site, plan, checked), lines)
             return Exit.DRIFT if plan.pending else Exit.OK
         work.say(show.plan_lines(work.site, plan, checked))
         _refuse(work, plan, checked)
         if plan.pending and not asked.yes and not click.confirm("\nBuild this?", err=True):
-            work.say(["Nothing was written."])
-            return Exit.DRIFT
+            return _declined(work, plan, checked)
         return _apply(work, plan, checked, accepted)
 
 
 def _apply(work: _Work, plan: Plan, checked: Preflight, accepted: tuple[Waiver, ...]) -> int:
-    from lockdown.cli.building import building
-    from lockdown.provisioner import apply, preflight, show
-    from lockdown.provisioner.outcome import Outcome
+    from lockdown.cli import jumpbox
+    from lockdown.provisioner import preflight, show
 
-    outcome = Outcome()
-    if plan.pending:
-        typical = {change.key: change.seconds for change in plan.changes}
-        with building(_count(plan), lambda key: typical.get(key, 0), quiet=work.asked.quiet) as watch:
-            outcome = apply.apply(work.blueprint, plan, work.arm, watch)
+    plan = jumpbox.unused(work.blueprint, plan, work.site, work.arm)
+    outcome = jumpbox.checked(_applied(work, plan), plan, work.site, work.arm, work.out, work.caller)
     told = {**show.plan_json(work.site, plan, checked), "outcome": show.outcome_json(outcome)}
     _unfinished(work, outcome, told)
     _visit(work)
@@ -171,6 +168,19 @@ def _apply(work: _Work, plan: Plan, checked: Preflight, accepted: tuple[Waiver, 
     return code
 
 
+def _applied(work: _Work, plan: Plan) -> Outcome:
+    """Do what a plan says, and tell how far it is."""
+    from lockdown.cli.building import building
+    from lockdown.provisioner import apply
+    from lockdown.provisioner.outcome import Outcome
+
+    if not plan.pending:
+        return Outcome()
+    typical = {change.key: change.seconds for change in plan.changes}
+    with building(_count(plan, work.blueprint), lambda key: typical.get(key, 0), quiet=work.asked.quiet) as watch:
+        return apply.apply(work.blueprint, plan, work.arm, watch)
+
+
 def _visit(work: _Work) -> None:
     """Open the jumpbox, where there is one and a person at a terminal wants it; it is gone before the audit."""
     from lockdown.cli import jumpbox
@@ -179,7 +189,7 @@ def _visit(work: _Work) -> None:
     if wanted is None:
         return
     if work.asked.yes or not _can_ask():
-        work.say(["The jumpbox stays closed: it is opened only for somebody who is asked (without --yes)."])
+        work.say(["The jumpbox stays closed: it is opened for a person at a terminal, who is asked (without --yes)."])
     elif click.confirm(jumpbox.question(wanted), err=True):
         asked = jumpbox.Visit(work.site, work.arm, work.out, work.caller, work.say, jumpbox.until_enter)
         jumpbox.visit(asked, wanted)
@@ -239,7 +249,9 @@ def _audit(work: _Work, outcome: Outcome, accepted: tuple[Waiver, ...]) -> tuple
     code = exit_code(finished.record, None)
     if code is Exit.OK:
         finished = replace(finished, directory=output.approve(work.out, finished.directory))
-        work.say(["", "From now on:", f"  lockdown drift -c {written} --baseline {finished.directory}"])
+        given = [f"-c {_quoted(written)}", f"--baseline {_quoted(finished.directory)}"]
+        given.append(f"--environment {_quoted(work.asked.file)}")
+        work.say(["", "From now on, every night:", "  " + " \\\n    ".join(("lockdown drift", *given))])
     return finished, code
 
 
@@ -279,7 +291,7 @@ def _destroy(asked: Asked) -> int:
         removals = destroy.plan(work.blueprint, work.arm)
         told = show.removals_json(work.site, removals)
         if asked.plan:
-            _show(work, told, show.removal_lines(work.site, removals))
+            _show(work, told, (*show.removal_lines(work.site, removals), *show.removal_next(removals)))
             return Exit.DRIFT if removals.going else Exit.OK
         work.say(show.removal_lines(work.site, removals))
         if not removals.going:
@@ -289,6 +301,8 @@ def _destroy(asked: Asked) -> int:
         question = f"\nRemove {work.site.environment.environment} for good?"
         if not asked.yes and not click.confirm(question, err=True):
             work.say(["Nothing was removed."])
+            if asked.as_json:
+                click.echo(json.dumps(told, sort_keys=True))
             return Exit.DRIFT
         typical = {going.key: going.seconds for going in removals.going}
         with building(len(removals.going), lambda key: typical.get(key, 0), quiet=asked.quiet) as watch:
@@ -301,7 +315,8 @@ def _destroy(asked: Asked) -> int:
             raise outcome.interrupted
         if not outcome.complete:
             raise IncompleteError(f"Not everything is gone. {text}", "Run the same command again.")
-        work.say([f"{work.site.environment.environment} is gone."])
+        stays = ", but for what was kept." if outcome.kept else "."
+        work.say([*show.kept_lines(outcome), f"{work.site.environment.environment} is gone{stays}"])
         return Exit.OK
 
 
@@ -319,6 +334,7 @@ def _environment(asked: Asked) -> Environment:
 @contextmanager
 def _work(asked: Asked, environment: Environment) -> Iterator[_Work]:
     """Open what a run works with. Without --out, a plan leaves nothing on the disk."""
+    from lockdown.cli import jumpbox
     from lockdown.cloud import credentials, endpoints
     from lockdown.provisioner import blueprint, output
     from lockdown.provisioner.arm import Arm
@@ -334,13 +350,14 @@ def _work(asked: Asked, environment: Environment) -> Iterator[_Work]:
     def unlogged(_entry: Entry) -> None:
         """Keep no log: nothing is written."""
 
+    key = jumpbox.unkept_key(site)
     if asked.plan and asked.out is None:
         with Arm(cloud, credential, unlogged) as arm:
-            yield _Work(asked, site, blueprint.build(site), arm, out, identity.object_id)
+            yield _Work(asked, site, blueprint.build(site, key), arm, out, identity.object_id)
     else:
         output.prepare(out)
         with Ledger(out / output.REQUESTS) as ledger, Arm(cloud, credential, ledger) as arm:
-            yield _Work(asked, site, blueprint.build(site), arm, out, identity.object_id)
+            yield _Work(asked, site, blueprint.build(site, key), arm, out, identity.object_id)
 
 
 def _cloud_of(asked: Asked, environment: Environment) -> str:
@@ -363,15 +380,47 @@ def _check_key(asked: Asked, environment: Environment) -> None:
         keys.load_signer(asked.key, cloud=_cloud_of(asked, environment), authority=asked.authority)
 
 
+def _declined(work: _Work, plan: Plan, checked: Preflight) -> Exit:
+    """Say that nothing was written, and what is open or left meanwhile."""
+    from lockdown.provisioner import leftovers, show
+
+    work.say(["Nothing was written."])
+    left = leftovers.still_open(work.blueprint, plan)
+    if left:
+        work.say(["", "Still open, or left behind, until you say yes", *show.left_lines(left)])
+    if work.asked.as_json:
+        click.echo(json.dumps(show.plan_json(work.site, plan, checked), sort_keys=True))
+    return Exit.DRIFT
+
+
 def _refuse(work: _Work, plan: Plan, checked: Preflight) -> None:
-    from lockdown.provisioner import show
+    """Refuse a plan that cannot be done. What an earlier run left open is closed all the same.
+
+    Raises:
+        UsageError: something stands in the way; every reason is in the message.
+        BaseException: what interrupted the closing.
+    """
+    from lockdown.provisioner import leftovers, show
 
     if not plan.blocked and not checked.problems:
         return
+    closing = leftovers.only(work.blueprint, plan)
+    if closing.pending:
+        work.say(["", "Closing what an earlier run left open"])
+    outcome = _applied(work, closing)
     if work.asked.as_json:
-        click.echo(json.dumps(show.plan_json(work.site, plan, checked), sort_keys=True))
+        told = show.plan_json(work.site, plan, checked)
+        told |= {"outcome": show.outcome_json(outcome)} if closing.pending else {}
+        click.echo(json.dumps(told, sort_keys=True))
+    text = "\n".join(show.outcome_lines(outcome)) if closing.pending and not outcome.complete else ""
+    if outcome.interrupted is not None:
+        click.echo(text, err=True)
+        raise outcome.interrupted
+    closed = f" Closed, or removed, of an earlier run: {', '.join(outcome.done)}." if outcome.done else ""
+    said = f"Nothing was built.{show.safe(closed)}" if closing.pending else "Nothing was written."
     reasons = "\n".join(show.blocked_lines(plan, checked))
-    raise UsageError(f"Nothing was written. This stands in the way:\n{reasons}", "Change that, then start again.")
+    left = f"\n{text}" if text else ""
+    raise UsageError(f"{said} This stands in the way:\n{reasons}{left}", "Change that, then start again.")
 
 
 def _show(work: _Work, as_json: dict[str, Any], lines: Iterable[str]) -> None:
@@ -382,10 +431,20 @@ def _show(work: _Work, as_json: dict[str, Any], lines: Iterable[str]) -> None:
             click.echo(line)
 
 
-def _count(plan: Plan) -> int:
-    from lockdown.provisioner.change import IDLE
+def _count(plan: Plan, blueprint: Blueprint) -> int:
+    """Return how many steps end: what is opened is closed too, and what is there for a while is removed."""
+    from lockdown.provisioner.change import IDLE, Verb
 
-    return sum(change.verb not in IDLE for change in plan.changes)
+    begun = [change for change in plan.changes if change.verb not in IDLE]
+    again = [c for c in begun if c.verb is not Verb.REMOVE and getattr(blueprint.steps[c.key], "temporary", False)]
+    return len(begun) + len(again) + 2 * len(plan.openings)
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as a shell and a terminal take it."""
+    from lockdown.report.visible import visible
+
+    return visible(shlex.quote(str(path)))
 
 
 def _can_ask() -> bool:

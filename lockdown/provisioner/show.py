@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 from lockdown.provisioner.checks import Finding
 from lockdown.provisioner.destroy import Removals
-from lockdown.provisioner.outcome import Outcome
+from lockdown.provisioner.outcome import LeftOpen, Outcome
 from lockdown.provisioner.plan import Change, Plan, Verb
 from lockdown.provisioner.preflight import Preflight
 from lockdown.provisioner.site import Site
@@ -39,31 +40,52 @@ _COUNTED = {
 _VALUE = 160
 """A value is shown up to here; JSON has the whole."""
 
+_JUMPBOX = "jumpbox"
+"""The theme of its steps."""
+
 _DEEP = " " * 12
-_TIME = 10
-_PATH = " " * 8
-"""Paths are long words, and broken ones are hard to read."""
+_TIME = 12
+_MANY = 3
+"""So many that are alike stand together in a plan; JSON has each."""
 
 
 def plan_lines(site: Site, plan: Plan, found: Preflight) -> Iterator[str]:
     """Yield a plan for a person: each step under its theme, what is open for a while, what costs money, findings."""
-    yield from _wrapped(f"{_place(site)}: {summary(plan)}")
-    for theme, changes in _by_theme(plan.changes):
+    yield from _wrapped(_place(site))
+    for theme, changes in _by_theme(plan.changes) if plan.pending else ():
+        if theme == _JUMPBOX and all(change.verb is Verb.LEAVE for change in changes):
+            continue  # it has a section of its own
         yield ""
         yield theme
-        for change in changes:
-            if change.verb is not Verb.LEAVE:
-                yield from _change(change)
+        for alike in _alike([change for change in changes if change.verb is not Verb.LEAVE]):
+            yield from _change(alike[0]) if len(alike) == 1 else _many(alike)
         unchanged = [change.key for change in changes if change.verb is Verb.LEAVE]
         if unchanged:
-            yield from _wrapped(", ".join(unchanged), _start(Verb.LEAVE), _DEEP)
+            yield from _wrapped(_named(unchanged), _start(Verb.LEAVE), _DEEP)
     if plan.openings:
         yield ""
         yield "Open while others work, and closed again"
         for opening in plan.openings:
             yield from _wrapped(f"{opening.key}, {opening.path}: {opening.why}", "  ", "    ")
+    yield from _jumpbox(site, plan)
     yield from _costs(plan)
     yield from finding_lines(found)
+    yield ""
+    yield from _wrapped(_capital(summary(plan)))
+
+
+def plan_next(plan: Plan, found: Preflight) -> Iterator[str]:
+    """Yield what a person does after looking at a plan."""
+    if plan.blocked or found.problems:
+        yield "Next: change what stands in the way; nothing is built before."
+    elif plan.pending:
+        yield "Next: the same command without --plan does it."
+
+
+def removal_next(removals: Removals) -> Iterator[str]:
+    """Yield what a person does after looking at what goes."""
+    if removals.going:
+        yield "Next: the same command without --plan removes it."
 
 
 def summary(plan: Plan) -> str:
@@ -102,7 +124,7 @@ def removal_lines(site: Site, removals: Removals) -> Iterator[str]:
         yield from _wrapped(f"{_place(site)}: {len(removals.going)} to remove, in this order.")
         yield ""
         for going in removals.going:
-            yield from _row(Verb.REMOVE, going.key, going.seconds)
+            yield from _row(Verb.REMOVE, going.key, duration(going.seconds) if going.seconds else "")
             if going.why:
                 yield from _wrapped(going.why, _DEEP, _DEEP)
     if removals.staying:
@@ -123,9 +145,8 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
     if outcome.left_open:
         yield ""
         yield "Left open, or left behind"
-        for left in outcome.left_open:
-            yield from _wrapped(f"{left.key}: {left.what}: {left.cause}", "  ", "    ")
-            yield from _wrapped(left.id, "    ", "    ")
+        yield from left_lines(outcome.left_open)
+    yield from kept_lines(outcome)
     if outcome.failed:
         yield ""
         yield "Failed"
@@ -134,6 +155,23 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
             told = ", ".join(filter(None, (failure.code, f"request {failure.request_id}" * bool(failure.request_id))))
             if told:
                 yield from _wrapped(told, "    ", "    ")
+
+
+def left_lines(left: Iterable[LeftOpen]) -> Iterator[str]:
+    """Yield what is open or still there, where it is, and why."""
+    for item in left:
+        yield from _wrapped(f"{item.key}: {item.what}: {item.cause}", "  ", "    ")
+        yield from _wrapped(item.id, "    ", "    ")
+
+
+def kept_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield what destroying left in place on purpose, and why."""
+    if outcome.kept:
+        yield ""
+        yield "Kept"
+        for kept in outcome.kept:
+            yield from _wrapped(f"{kept.key}: {kept.cause}", "  ", "    ")
+            yield from _wrapped(kept.id, "    ", "    ")
 
 
 def plan_json(site: Site, plan: Plan, found: Preflight) -> dict[str, Any]:
@@ -145,6 +183,7 @@ def plan_json(site: Site, plan: Plan, found: Preflight) -> dict[str, Any]:
         "counts": {str(verb): count for verb, count in sorted(_counts(c.verb for c in plan.changes).items())},
         "changes": [_change_json(change) for change in plan.changes],
         "openings": [{"key": o.key, "path": o.path, "why": o.why} for o in plan.openings],
+        "opensJumpbox": opens_jumpbox(plan),
         "problems": [_finding_json(finding) for finding in found.problems],
         "warnings": [_finding_json(finding) for finding in found.warnings],
     }
@@ -180,6 +219,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         ],
         "notFinished": list(outcome.not_started),
         "leftOpen": [{"key": o.key, "id": o.id, "what": o.what, "cause": o.cause} for o in outcome.left_open],
+        "kept": [{"key": o.key, "id": o.id, "cause": o.cause} for o in outcome.kept],
     }
 
 
@@ -199,10 +239,40 @@ def safe(text: str) -> str:
 
 
 def _change(change: Change) -> Iterator[str]:
-    yield from _row(change.verb, change.key, change.seconds)
+    yield from _row(change.verb, change.key, duration(change.seconds) if change.seconds else "")
     if change.why:
         yield from _wrapped(change.why, _DEEP, _DEEP)
     yield from _differences(change)
+
+
+def _jumpbox(site: Site, plan: Plan) -> Iterator[str]:
+    """Yield whether this run opens the jumpbox, and for whom."""
+    wanted = site.environment.jumpbox
+    if wanted is None:
+        return
+    yield ""
+    yield "The jumpbox"
+    if opens_jumpbox(plan):
+        told = "It is opened for the steps within the network, and removed at the end of the run."
+    elif any(change.theme == _JUMPBOX and change.verb is Verb.REMOVE for change in plan.changes):
+        told = "An earlier run left one: it is removed."
+    else:
+        told = "Nothing here needs it: it stays closed."
+    yield from _wrapped(told, "  ", "  ")
+    yield from _wrapped(
+        f"Without --yes, on a terminal, you are asked afterwards whether you want one: SSH from {wanted.source} alone, "
+        f"for {duration(wanted.hours * 3600)} at most.",
+        "  ",
+        "  ",
+    )
+
+
+def opens_jumpbox(plan: Plan) -> bool:
+    """Tell whether something that is to be done needs the jumpbox."""
+    return any(
+        change.theme == _JUMPBOX and change.verb not in (Verb.LEAVE, Verb.REMOVE, Verb.BLOCKED)
+        for change in plan.changes
+    )
 
 
 def _costs(plan: Plan) -> Iterator[str]:
@@ -215,13 +285,18 @@ def _costs(plan: Plan) -> Iterator[str]:
         yield ""
         yield "What costs money"
     for cost, keys in costs.items():
-        yield from _wrapped(f"{cost}: {', '.join(keys)}", "  ", "    ")
+        yield from _wrapped(f"{cost}: {_named(keys)}", "  ", "    ")
 
 
 def _differences(change: Change) -> Iterator[str]:
     for item in change.differences:
-        yield from _wrapped(f"{item.path}:", _PATH, _PATH)
-        yield from _wrapped(f"{_value(item.before)} -> {_value(item.after)}", _DEEP, _DEEP + "  ")
+        values = f"{_value(item.before)} -> {_value(item.after)}"
+        line = f"{_DEEP}{safe(f'{item.path}: {values}')}"
+        if cell_len(line) <= WIDTH:
+            yield line
+        else:
+            yield from _wrapped(f"{item.path}:", _DEEP, _DEEP)
+            yield from _wrapped(values, _DEEP + "  ", _DEEP + "    ")
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -230,9 +305,46 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield from _wrapped(finding.fix, "    ", "    ")
 
 
-def _row(verb: Verb, key: str, seconds: int) -> Iterator[str]:
+def _alike(changes: list[Change]) -> Iterator[list[Change]]:
+    """Yield changes, together where many are alike: the same is to be done to each, in the same time, and no more."""
+    plain = [change for change in changes if not (change.why or change.differences)]
+    groups = Counter(kind for change in plain for kind in _kinds(change))
+    found: dict[tuple[object, ...], list[Change]] = {}
+    for change in changes:
+        kinds = _kinds(change) if change in plain else ()
+        kind = next((one for one in kinds if groups[one] >= _MANY), (change.key,))
+        found.setdefault(kind, []).append(change)
+    yield from found.values()
+
+
+def _kinds(change: Change) -> tuple[tuple[object, ...], ...]:
+    """Return what a change may stand together by: the nearest first part of its key, and the first of all."""
+    nearest, first = change.key.rpartition("/")[0], change.key.partition("/")[0]
+    return tuple((change.verb, change.seconds, part) for part in dict.fromkeys((nearest, first)) if part != change.key)
+
+
+def _many(alike: list[Change]) -> Iterator[str]:
+    """Yield one row for changes that are alike, with the rest of their names below."""
+    keys = [change.key.split("/") for change in alike]
+    common = next(number for number in range(len(keys[0])) if len({tuple(key[: number + 1]) for key in keys}) > 1)
+    begin = "/".join(keys[0][:common])
+    time = f"{duration(alike[0].seconds)} each" if alike[0].seconds else ""
+    yield from _row(alike[0].verb, f"{begin}/ ({len(alike)})", time)
+    yield from _wrapped(", ".join("/".join(key[common:]) for key in keys), _DEEP, _DEEP)
+
+
+def _named(keys: list[str]) -> str:
+    """Return keys in few words: many that begin alike as that beginning and how many they are."""
+    firsts = Counter(key.partition("/")[0] for key in keys if "/" in key)
+    shown = dict.fromkeys(
+        f"{first}/ ({firsts[first]})" if "/" in key and firsts[first] >= _MANY else key
+        for key, first in ((key, key.partition("/")[0]) for key in keys)
+    )
+    return ", ".join(shown)
+
+
+def _row(verb: Verb, key: str, time: str) -> Iterator[str]:
     """Yield the line of a step, its time at the end; a long name has lines of its own."""
-    time = duration(seconds) if seconds else ""
     room = WIDTH - len(_DEEP) - _TIME
     *before, last = chop_cells(safe(key), WIDTH - len(_DEEP)) or [""]
     if cell_len(last) > room:
@@ -252,6 +364,10 @@ def _value(value: object) -> str:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     return text if len(text) <= _VALUE else f"{text[:_VALUE]}... ({len(text)} characters)"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _by_theme(changes: Iterable[Change]) -> Iterator[tuple[str, list[Change]]]:

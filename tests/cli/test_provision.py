@@ -81,7 +81,7 @@ def small(site: Site, *_: object) -> Blueprint:
                 "endpoints",
                 site.in_network("Microsoft.Network/privateEndpoints", "pe-blob"),
                 "2024-05-01",
-                {"subnet": {"id": f"{network}/subnets/pesubnet"}, "privateLinkServiceConnections": [link]},
+                {"subnet": {"id": f"{reference('network')}/subnets/pesubnet"}, "privateLinkServiceConnections": [link]},
             ),
         ]
     )
@@ -236,7 +236,7 @@ def test_the_same_command_again_writes_nothing(
     assert azure.environment()["AZURE_CLIENT_SECRET"] not in log
     assert "[5/5]" in capsys.readouterr().err
     assert provision(MINE, "--plan") == 0
-    assert "nothing to do, 5 steps unchanged" in capsys.readouterr().out
+    assert "Nothing to do, 5 steps unchanged" in capsys.readouterr().out
     assert provision(MINE, "--yes", "--quiet", "--json", "--out", "out") == 0
     captured = capsys.readouterr()
     assert captured.err == ""
