@@ -88,6 +88,7 @@ class _Manager:
             state=self.state,
             settings=self.settings,
             operations=self.operations,
+            number=request.state.number,
             failing=getattr(request.state, "failing", ""),
         )
 

@@ -32,6 +32,7 @@ class Call:
         query: lower-case names to values; the last one given counts.
         headers: lower-case names.
         client: who the User-Agent says it is.
+        number: which of all requests that arrived it is.
         failing: the code with which the operation that this request starts is to fail at its end, or ''.
     """
 
@@ -46,6 +47,7 @@ class Call:
     state: State
     settings: Settings
     operations: Operations
+    number: int = 0
     failing: str = ""
 
     @property
@@ -56,7 +58,12 @@ class Call:
     def who(self, operation: str) -> Authorship:
         """Return the authorship of a mutation under this request."""
         return Authorship(
-            by=self.principal, client=self.client, operation=operation, correlation_id=self.correlation_id
+            by=self.principal,
+            client=self.client,
+            operation=operation,
+            correlation_id=self.correlation_id,
+            number=self.number,
+            request=f"{self.method} {self.path}",
         )
 
     def context(self, operation: str) -> Context:

@@ -27,20 +27,28 @@ _OPEN = re.compile(
 
 
 class Gate:
-    """Lets a request through to ``app``, with ``state.principal`` and ``state.correlation_id`` set in its scope."""
+    """Lets a request through to ``app``.
 
-    def __init__(self, app: App, identity: Identity, operations: Operations, faults: Faults) -> None:
+    It sets ``state.principal``, ``state.correlation_id`` and ``state.number`` in the request's scope; requests are
+    numbered on from ``earlier``, the last number of a state that was kept.
+    """
+
+    def __init__(
+        self, app: App, identity: Identity, operations: Operations, faults: Faults, *, earlier: int = 0
+    ) -> None:
         self.app = app
         self.identity = identity
         self.operations = operations
         self.faults = faults
         self.requests = 0
+        self._earlier = earlier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
         self.requests += 1
+        scope.setdefault("state", {})["number"] = self._earlier + self.requests
         self.operations.settle()
         target = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
         fault = self.faults.take(scope["method"], target, self.identity.url + target)

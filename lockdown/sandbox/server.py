@@ -16,9 +16,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lockdown.errors import ToolError, UsageError
-from lockdown.sandbox import app, faults, persistence, policies, scenarios
+from lockdown.sandbox import app, exposure, faults, persistence, policies, scenarios
 from lockdown.sandbox.back_references import complete
 from lockdown.sandbox.clock import Clock
+from lockdown.sandbox.exposure import Exposure
 from lockdown.sandbox.gate import TRANSPORT, Gate
 from lockdown.sandbox.identity import Identity
 from lockdown.sandbox.operations import Operations
@@ -163,6 +164,16 @@ class Sandbox:
         """How many requests have arrived."""
         return self._gate.requests
 
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """When what accepted public traffic, and which requests opened and closed it, in the order of opening."""
+        return tuple(found for found in exposure.record(*self.state.history()) if not found.bypass)
+
+    @property
+    def bypasses(self) -> tuple[Exposure, ...]:
+        """When what let services of Azure in, or took commands through Resource Manager, which is no public traffic."""
+        return tuple(found for found in exposure.record(*self.state.history()) if found.bypass)
+
     def environment(self, principal: str = "owner") -> dict[str, str]:
         """Return the environment variables with which a program uses this sandbox as ``principal``."""
         application = self.identity.applications[principal]
@@ -217,7 +228,8 @@ class Sandbox:
         self.operations = Operations(self.clock, settings.operation_seconds)
         self.vault = Vault(settings.url, self._origin.subscriptions[0][0], self.clock)
         application = app.build(self.state, settings, self.identity, self.operations, self._keeper, self.vault)
-        self._gate = Gate(application, self.identity, self.operations, self._faults)
+        earlier = max((change.number for change in self.state.changes()), default=0)
+        self._gate = Gate(application, self.identity, self.operations, self._faults, earlier=earlier)
         self._keeper.save()
         self._run(listener, certificate)
         certificate.unlink()

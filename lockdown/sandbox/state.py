@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import RLock
-from typing import Any, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from lockdown.sandbox import policies, rbac, roles
 from lockdown.sandbox.clock import Clock
@@ -44,6 +44,8 @@ class Change:
         after: the document after, without internal keys; None for Delete.
         client: ``Azure CLI``, ``Azure Portal``, ``Python SDK`` or the first product of the User-Agent.
         operation: such as ``Microsoft.Storage/storageAccounts/write``.
+        number: of the request that asked for it, among all that arrived; 0 where none did.
+        request: its method and path.
     """
 
     time: datetime
@@ -56,6 +58,8 @@ class Change:
     client: str
     operation: str
     correlation_id: str
+    number: int = 0
+    request: str = ""
 
 
 class Authorship(TypedDict):
@@ -65,6 +69,8 @@ class Authorship(TypedDict):
     client: str
     operation: str
     correlation_id: str
+    number: NotRequired[int]
+    request: NotRequired[str]
 
 
 class State:
@@ -170,6 +176,14 @@ class State:
         with self._lock:
             return tuple(self._changes)
 
+    def history(self) -> tuple[list[Document], tuple[Change, ...]]:
+        """Return the documents that were there before anything happened, and everything that happened, oldest first."""
+        with self._lock:
+            past = dict(self._documents)
+            for change in reversed(self._changes):
+                _undo(past, change)
+            return list(past.values()), tuple(self._changes)
+
     def can_read(self, principal: Principal, resource_id: str) -> bool:
         """Tell whether the principal can read this resource or scope, by role assignments, inherited."""
         return self.allows(principal, "*/read", resource_id)
@@ -212,6 +226,8 @@ class State:
                 client=who["client"],
                 operation=who["operation"],
                 correlation_id=who["correlation_id"],
+                number=who.get("number", 0),
+                request=who.get("request", ""),
             )
         )
         if str(document["type"]).lower() in _GOVERNING:
