@@ -30,7 +30,7 @@ from lockdown.policy import frameworks, questions
 from lockdown.policy import load as policy_load
 from lockdown.policy.lint import RESOURCE_GRAPH, SNAPSHOT, misread
 from lockdown.policy.load import PolicySet
-from lockdown.report import formats, html
+from lockdown.report import formats, html, packed
 from lockdown.snapshot import answers as answer_files
 from lockdown.snapshot import engine as kql_engine
 from lockdown.snapshot.answers import NOT_ASKED, Answers
@@ -263,7 +263,7 @@ def _made(
             made,
             envelope=envelope,
             key_id=signer.key_id if signer else None,
-            public_key=html.PublicKey(signer.public_pem, signer.algorithm) if signer else None,
+            public_key=packed.PublicKey(signer.public_pem, signer.algorithm) if signer else None,
         )
         (work / "report/report.html").write_bytes(page)
         drawn = html.environment_map(made, alone=True)

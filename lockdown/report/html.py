@@ -5,7 +5,6 @@ It needs no network, no sibling file and no script. Every finding on it is in re
 
 from __future__ import annotations
 
-import gzip
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -14,15 +13,15 @@ from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from lockdown import data, strict, topology
 from lockdown.errors import TamperedError
 from lockdown.model import Severity
 from lockdown.record import Record
-from lockdown.report import controls, drift_view, view, words
+from lockdown.report import controls, drift_view, packed, view, words
 from lockdown.report import map as map_
+from lockdown.report.packed import PublicKey
 from lockdown.report.place import place
 from lockdown.report.shell import CommandRefusedError, command
 from lockdown.report.standing import standings
@@ -30,20 +29,11 @@ from lockdown.report.view import Group, Survey
 from lockdown.report.visible import pieces, prose, visible
 
 ROWS = 5_000
-EVERYTHING_UP_TO = 2_000
+"""How many rows that need a person stand on the page itself; with a script, the page holds all others packed."""
 MANY = 12
-CHECKED_UP_TO = 4 * 2**20
-"""How large a packed record a page embeds, in bytes; a larger one is checked by ``lockdown verify`` alone."""
+"""From how many results on a page has a script, and from how many failing policies on a list of them."""
 _FIRST = 3
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
-
-
-@dataclass(frozen=True)
-class PublicKey:
-    """The key that signed a run: its SubjectPublicKeyInfo as PEM, and how it signs (``ES256`` or ``PS256``)."""
-
-    pem: str
-    algorithm: str
 
 
 @dataclass(frozen=True)
@@ -77,11 +67,12 @@ def stream(
     """Yield the report in pieces; raises as ``render`` does, before the first piece."""
     if (envelope is None) != (key_id is None):
         raise ValueError("an envelope and the key that signed it belong together")
-    found = view.survey(record, limit=ROWS, everything_up_to=EVERYTHING_UP_TO)
+    found = view.survey(record, limit=ROWS, everything_up_to=MANY - 1)
     digest = _payload_digest(envelope) if envelope is not None else ""
     chart = environment_map(record)
-    rows = sum(len(held) for held in found.rows.values())
-    signed = _signed(record, envelope, public_key) if rows >= MANY else Markup("")
+    total = sum(found.tally.values())
+    held = packed.record(record) if total >= MANY else Markup("")
+    signed = packed.signed(envelope, public_key) if held and envelope and public_key else Markup("")
     return (
         _environment(record)
         .get_template("report.html.j2")
@@ -100,8 +91,10 @@ def stream(
             **_drift(record),
             key_id=key_id,
             digest=digest,
+            total=total,
+            held=held,
             signed=signed,
-            **_page(record, digest, scripted=rows >= MANY, checks=bool(signed), drawn=bool(chart)),
+            **_page(record, digest, scripted=bool(held), checks=bool(signed), drawn=bool(chart)),
         )
     )
 
@@ -168,25 +161,9 @@ def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:
     return rows
 
 
-def _signed(record: Record, envelope: bytes | None, public_key: PublicKey | None) -> Markup:
-    """Return what the page checks itself by, as JSON: the envelope, the key, and the bytes of the record, packed."""
-    if envelope is None or public_key is None:
-        return Markup("")
-    packed = gzip.compress(record.path.read_bytes(), mtime=0)
-    if len(packed) > CHECKED_UP_TO:
-        return Markup("")
-    held = {
-        "envelope": strict.loads(envelope, name="run.dsse.json"),
-        "algorithm": public_key.algorithm,
-        "key": "".join(public_key.pem.split("-----")[2].split()),
-        "results": b64encode(packed).decode("ascii"),
-    }
-    return htmlsafe_json_dumps(held)
-
-
 def _page(record: Record, digest: str, *, scripted: bool, checks: bool, drawn: bool) -> dict[str, Any]:
     """Return style, script and the policy that lets the browser run these two and nothing else."""
-    names = [*(["report.js"] if scripted else []), *(["check.js"] if checks else [])]
+    names = ["record.js", *(["check.js"] if checks else []), "report.js"] if scripted else []
     script = "".join(map(_asset, names))
     sheets = ("report.css", *(["many.css"] if scripted else []), *(["map.css"] if drawn else []))
     style = "".join(_minified(_asset(sheet)) for sheet in sheets) + _page_header(record.run["runId"], digest)
@@ -232,7 +209,6 @@ def _environment(record: Record) -> Environment:
         "words": words,
         "ROWS": ROWS,
         "MANY": MANY,
-        "EVERYTHING_UP_TO": EVERYTHING_UP_TO,
     }
     return environment
 

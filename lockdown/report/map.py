@@ -283,7 +283,7 @@ class _Map:
         if not standing.policy:
             return element("g", told, drawn)
         kind = "pass" if standing.kind == "notApplicable" else standing.kind
-        return element("a", told, drawn, href=f"#{kind}-{standing.policy}", data_find=resource)
+        return element("a", told, drawn, href=f"#{kind}-{standing.policy}", data_find=f"resource={resource.lower()}")
 
     def _omitted(self) -> str:
         left = {kind: number for kind, number in self._topology.omitted.items() if number}

@@ -1,8 +1,9 @@
+import gzip
 import json
 import re
 import shutil
 import subprocess
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ from lockdown import topology
 from lockdown.errors import TamperedError
 from lockdown.evidence import keys, seal
 from lockdown.record import Record
-from lockdown.report import html, view
+from lockdown.report import html, packed, view
 from tests.evidence.handmade import write_run
 from tests.report.conftest import MakeRecord
 from tests.report.handmade import (
@@ -358,24 +359,47 @@ def test_small_runs_make_small_pages(make_record: MakeRecord) -> None:
     assert len(page(make_record([policy("one", "One")], many(300, "fail"))).encode()) <= 400 * 1024
 
 
-def test_beyond_2000_results_passes_are_counted_and_the_page_says_where_they_are(make_record: MakeRecord) -> None:
-    whole = page(make_record([policy("one", "One")], many(2_000, "pass")))
-    assert part(whole, "pass").count("<tbody data-row") == 2_000
+def test_few_passes_stand_on_the_page_and_more_of_them_are_packed(make_record: MakeRecord) -> None:
+    few = page(make_record([policy("one", "One")], many(html.MANY - 1, "pass")))
+    assert part(few, "pass").count("<tbody data-row") == html.MANY - 1
+    assert "<script" not in few
     made = page(
         make_record([policy("one", "One")], [*many(1, "fail"), *many(1_990, "pass"), *many(10, "notApplicable")])
     )
     passes = part(made, "pass")
     assert passes.count("<tbody data-row") == 0
-    assert "The 2,000 rows of passes and not applicable are in results/results.json only" in text(passes)
+    assert "Scripts are off, so the 2,000 rows of passes and not applicable are not listed here" in text(passes)
     assert "One 1,990 pass, 10 not applicable" in text(passes)
     assert part(made, "fail").count("<tbody data-row") == 1
+    assert len(made.encode()) <= 200 * 1024
+
+
+def test_a_page_holds_the_very_bytes_of_the_record(make_record: MakeRecord) -> None:
+    made = make_record([policy("one", "One")], many(200, "pass"))
+    held = json.loads(re.findall(r'id="record">(.*?)</script>', page(made))[0])
+    assert gzip.decompress(b64decode(held["packed"])) == made.path.read_bytes()
+    assert held["size"] == made.path.stat().st_size
+
+
+def test_a_record_that_a_page_cannot_hold_is_left_out_and_the_page_says_so(
+    make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "PACKED_UP_TO", 100)
+    made = page(make_record([policy("one", "One")], [*many(20, "fail"), *many(20, "pass")]))
+    assert "<script" not in made
+    assert part(made, "fail").count("<tbody data-row") == 20
+    assert "The 20 rows of passes and not applicable are in results/results.json only" in text(part(made, "pass"))
+    monkeypatch.setattr(packed, "UNPACKED_UP_TO", 100)
+    assert "<script" not in page(make_record([policy("one", "One")], many(20, "fail")))
 
 
 def test_beyond_5000_rows_the_worst_stay_and_the_page_says_how_many_are_left_out(make_record: MakeRecord) -> None:
     made = page(make_record([policy("one", "One")], many(5_100, "fail")))
     failures = part(made, "fail")
     assert failures.count("<tbody data-row") == 5_000
-    assert "5,000 of 5,100 results are listed, the most severe first. The other 100 are in" in text(failures)
+    assert "5,000 of 5,100 results are listed, the most severe first. The other 100 are in the list that" in text(
+        failures
+    )
     assert "5,100 results, 5,000 of them listed here" in text(failures)
 
 

@@ -69,7 +69,7 @@ def test_a_service_that_outside_can_reach_is_thick_red_and_says_so() -> None:
     assert "OPEN to the outside" in texts(root)
     assert {"open", "outside"} <= classes(root)
     links = {element.get("href"): element.get("data-find") for element in root.iter(f"{SVG}a")}
-    assert links == {"#fail-storage-pna-disabled": ACCOUNT}
+    assert links == {"#fail-storage-pna-disabled": f"resource={ACCOUNT.lower()}"}
 
 
 def test_a_machine_with_a_public_address_that_fails_stands_out() -> None:

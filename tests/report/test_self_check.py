@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page
 from lockdown.evidence import seal
 from lockdown.evidence.algorithms import Algorithm
 from lockdown.report import html
-from lockdown.report.html import PublicKey
+from lockdown.report.packed import PublicKey
 from tests.evidence.handmade import signer as file_signer
 from tests.evidence.handmade import write_run
 from tests.report.handmade import GROUP, HOSTILE, policy, result, write
@@ -73,18 +73,25 @@ def opened(chromium: Browser, folder: Path, page: str) -> Page:
     path.write_text(page, encoding="utf-8")
     shown = chromium.new_page()
     shown.goto(path.as_uri())
-    shown.wait_for_function("document.getElementById('checked').textContent !== 'Not checked: scripts are off.'")
+    shown.locator("#checked", has_not_text="scripts are off").wait_for(state="attached")
     return shown
 
 
-def held(page: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(re.findall(r'id="signed">(.*?)</script>', page, re.DOTALL)[0])
+def held(page: str, of: str = "signed") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(re.findall(rf'id="{of}">(.*?)</script>', page, re.DOTALL)[0])
     return found
 
 
-def holding(page: str, **changes: Any) -> str:
-    start, _, rest = page.partition('id="signed">')
-    return start + 'id="signed">' + json.dumps(held(page) | changes) + "</script>" + rest.partition("</script>")[2]
+def holding(page: str, of: str = "signed", **changes: Any) -> str:
+    start, _, rest = page.partition(f'id="{of}">')
+    return start + f'id="{of}">' + json.dumps(held(page, of) | changes) + "</script>" + rest.partition("</script>")[2]
+
+
+def flipped(page: str, at: int) -> str:
+    """Return the page with one bit of its packed record otherwise."""
+    packed = bytearray(b64decode(held(page, "record")["packed"]))
+    packed[at] ^= 1
+    return holding(page, "record", packed=b64encode(packed).decode())
 
 
 @pytest.mark.parametrize("kind", ["ES256", "PS256"])
@@ -95,7 +102,7 @@ def test_a_page_as_it_was_made_is_consistent_and_never_calls_itself_trusted(
     page = opened(chromium, tmp_path, report(tmp_path, signer))
     told = page.locator("#checked").inner_text()
     assert "are consistent with this key" in told
-    assert int(re.findall(r"every count and (\d+) rows", told)[0]) >= 60
+    assert int(re.findall(r"every count and (\d+) rows", told)[0]) == 60 + len(HOSTILE)
     assert "trusted" not in told
     assert page.locator(".alarm").count() == 0
     assert page.locator("main").is_visible()
@@ -123,11 +130,24 @@ def edited(page: str, old: str, new: str) -> str:
         (lambda page: edited(page, "store007</bdi></span>", "store777</bdi></span>"), "a row of one"),
         (lambda page: edited(page, '<td class="seen"><bdi>', '<td class="seen"><bdi>x'), "a row of one"),
         (lambda page: re.sub(r'(href="#pass">)\d+', r"\g<1>99", page, count=1), "the number of pass"),
-        (lambda page: holding(page, results=held(page)["results"][:-8] + "AAAAAAA="), "cannot be read"),
+        (lambda page: flipped(page, -3), "cannot be read"),
+        (lambda page: flipped(page, len(b64decode(held(page, "record")["packed"])) // 2), ""),
+        (lambda page: holding(page, "record", size=100), "longer than it says"),
+        (lambda page: holding(page, "record", size=2**40), "larger than a page may unpack"),
         (lambda page: holding(page, key=b64encode(b"another").decode()), "fingerprint"),
         (lambda page: holding(page, envelope=held(page)["envelope"] | {"payload": "e30="}), "signature"),
     ],
-    ids=["a row's resource", "a row's value", "a count", "the record", "the key", "the statement"],
+    ids=[
+        "a row's resource",
+        "a row's value",
+        "a count",
+        "the end of the record",
+        "a bit of the record",
+        "the size of the record",
+        "a record too large",
+        "the key",
+        "the statement",
+    ],
 )
 def test_a_changed_page_hides_its_results_behind_a_banner(
     chromium: Browser, tmp_path: Path, signed: str, change: Any, why: str
@@ -144,8 +164,10 @@ def test_a_record_of_somebody_else_under_this_signature_is_noticed(
     chromium: Browser, tmp_path: Path, signed: str
 ) -> None:
     (tmp_path / "other").mkdir()
-    other = held(report(tmp_path / "other", file_signer()))
-    mixed = holding(signed, results=other["results"], key=other["key"], envelope=other["envelope"])
+    theirs = report(tmp_path / "other", file_signer())
+    other = held(theirs)
+    mixed = holding(signed, key=other["key"], envelope=other["envelope"])
+    mixed = holding(mixed, "record", **held(theirs, "record"))
     page = opened(chromium, tmp_path, mixed)
     assert "fingerprint" in page.get_by_role("alert").inner_text()
     page.close()
