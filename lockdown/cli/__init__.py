@@ -11,6 +11,7 @@ from importlib import import_module
 from types import FrameType
 
 import click
+from click.shell_completion import CompletionItem
 
 from lockdown import __version__
 from lockdown.errors import Exit, LockdownError
@@ -18,6 +19,7 @@ from lockdown.errors import Exit, LockdownError
 COMMANDS = {
     "audit": "Judge every resource in scope and write a signed report.",
     "bundle": "Make one file of a sealed run, to hand over.",
+    "completion": "Make a shell complete the command line.",
     "convert": "Write the results of a run as CSV, SARIF, JUnit, OCSF or OSCAL.",
     "countersign": "Add another person's signature to a sealed run.",
     "custody": "Sign that you received a sealed run, and show who had it.",
@@ -53,6 +55,10 @@ class _Lazy(click.Group):
             return None
         command = import_module(f"lockdown.cli.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [CompletionItem(name, help=told) for name, told in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
