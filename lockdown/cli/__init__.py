@@ -31,6 +31,7 @@ COMMANDS = {
     "policies": "List, show, test and lint what must hold.",
     "provision": "Build a private Cromwell on Azure, closed from the first request on.",
     "sandbox": "Run a local Azure to try everything against.",
+    "sign": "Sign a run that another machine made, after judging it again.",
     "trust": "Say whose signatures count: make, change and show a trust root.",
     "verify": "Check the evidence of a run, without Azure and without trust in us.",
     "waivers": "Write waiver entries for the failures of a run.",
