@@ -82,6 +82,7 @@ class Arm:
         transport: RequestsTransport | None = None,
     ) -> None:
         self.base = cloud.resource_manager
+        self._credential = credential
         self.now = now
         self.correlation = str(uuid4())
         self._sleep = sleep
@@ -164,6 +165,17 @@ class Arm:
         except RefusedError as error:
             if not is_absent(error):
                 raise
+
+    def token(self, audience: str) -> str:
+        """Return a token of the caller for another application than Resource Manager.
+
+        Raises:
+            ToolError: none could be had.
+        """
+        try:
+            return self._credential.get_token(f"{audience}/.default").token
+        except ClientAuthenticationError as error:
+            raise ToolError(f"Azure refused the credential: {_line(error)}", "Run az login again.") from error
 
     def wait(self, seconds: float) -> None:
         """Let time pass.

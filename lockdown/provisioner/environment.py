@@ -36,6 +36,7 @@ Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]
 Image = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_.-]+)?@sha256:[0-9a-f]{64}$")
 ]
+VmSize = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,60}$")]
 TagText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 _.:@+=-]{1,200}$")]
 
 
@@ -189,6 +190,33 @@ class Bring(_Part):
     zones: dict[Host, ResourceId] = {}
 
 
+class WorkloadImages(_Part):
+    """What runs in the cluster, each image with its digest and where it is imported from.
+
+    Attributes:
+        tools: has Python 3.11 or newer, such as Microsoft's azure-cli: draws passwords, gets tokens, writes blobs.
+        postgres_client: has psql 16 or newer, such as PostgreSQL's own.
+    """
+
+    cromwell: Image | None = None
+    tes: Image | None = None
+    trigger_service: Image | None = None
+    tools: Image | None = None
+    postgres_client: Image | None = None
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The images that are named, by their keys in the file."""
+        return {key: image for key, image in self.model_dump(by_alias=True).items() if image}
+
+
+class Tasks(_Part):
+    """The machines of Batch that tasks run on. ``vm_sizes``: sizes or families; none means all of the region."""
+
+    vm_sizes: tuple[VmSize, ...] = ()
+    spot_only: bool = False
+
+
 class Environment(_Part):
     """One private Cromwell-on-Azure environment.
 
@@ -217,6 +245,14 @@ class Environment(_Part):
     monitoring: Monitoring
     bring: Bring = Bring()
     workload: Workload = Workload.NONE
+    workload_images: WorkloadImages = WorkloadImages()
+    tasks: Tasks = Tasks()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All images that are imported, each once."""
+        wanted = self.workload_images.given.values() if self.workload is not Workload.NONE else ()
+        return tuple(dict.fromkeys((*self.registry.images, *wanted)))
 
     @property
     def used_subnets(self) -> dict[str, IPv4Network]:
@@ -339,7 +375,25 @@ def _options(wanted: Environment) -> list[str]:
     government = bool(re.match(r"us(gov|dod)", wanted.location))
     if government != (wanted.cloud is CloudName.US_GOVERNMENT):
         problems.append(f"the location {wanted.location} is not one of {wanted.cloud}")
+    problems += _workload(wanted)
     reserved = [key for key in wanted.tags if key.lower().startswith("lockdown-")]
     if reserved:
         problems.append(f"the tag {reserved[0]} is lockdown's own")
     return problems
+
+
+RUNS = {
+    Workload.NONE: (),
+    Workload.TES_ONLY: ("tes", "tools", "postgresClient"),
+    Workload.CROMWELL: ("cromwell", "tes", "triggerService", "tools", "postgresClient"),
+}
+"""The images that each workload is made of, by their keys in the file."""
+
+
+def _workload(wanted: Environment) -> list[str]:
+    missing = [key for key in RUNS[wanted.workload] if key not in wanted.workload_images.given]
+    if not missing:
+        return []
+    needed = ", ".join(f"workloadImages.{key}" for key in missing)
+    why = "the archived project publishes no complete set, and docs/workload.md says how to build one"
+    return [f"the workload {wanted.workload} needs {needed}, each with its digest; {why}"]

@@ -8,9 +8,9 @@ orders the work.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 Body = dict[str, Any]
 """ARM JSON as it goes over the wire."""
@@ -91,6 +91,29 @@ class Resource:
     temporary: bool = False
 
 
+class Hands(Protocol):
+    """What a procedure works with."""
+
+    def put(self, id: str, api_version: str, body: Body) -> Body:  # noqa: A002 - ARM's word
+        """Create or replace a resource, and return its document."""
+
+    def post(self, path: str, api_version: str, body: Body) -> Body:
+        """Do an action, and return what it answers at its end."""
+
+    def token(self, audience: str) -> str:
+        """Return a token of whoever runs this, for an application."""
+
+    def wait(self, why: str, seconds: float) -> None:
+        """Let time pass, and tell people why."""
+
+    def now(self) -> float:
+        """Return the seconds that ``wait`` goes by."""
+
+
+Procedure = Callable[[Body, Hands], None]
+"""What is done with a body, its references resolved; it may be done again from its beginning."""
+
+
 @dataclass(frozen=True)
 class Action:
     """Something done once, by POST: a provider registered, an image imported.
@@ -99,6 +122,7 @@ class Action:
         path: what is posted to, an ARM path.
         done: how a GET tells that it has been done.
         mark: with it, ``done.id`` gets this tag after success (name, value): for what leaves no other trace in ARM.
+        procedure: what is done instead of one POST of the body.
     """
 
     key: str
@@ -112,6 +136,7 @@ class Action:
     cost: str = ""
     mark: tuple[str, str] | None = None
     title: str = ""
+    procedure: Procedure | None = field(default=None, repr=False)
 
 
 Step = Resource | Action

@@ -72,12 +72,18 @@ class Site:
 
     Attributes:
         password: what the database server is made with; of this run alone, and nobody's (docs/adr/0012).
+        caller: object id of whoever builds: administers the cluster while a workload is brought in; '' if unknown.
+        adopt: take over what the original deployer released into the cluster.
+        removing: take the workload out of the cluster, instead of bringing it in.
     """
 
     environment: Environment
     subscription: str
     tenant: str
     password: str = field(default_factory=_password, repr=False, compare=False)
+    caller: str = ""
+    adopt: bool = False
+    removing: bool = False
 
     @property
     def location(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import Event, Lock, RLock
 
 from lockdown.provisioner import bodies
@@ -23,6 +24,30 @@ _LOOKS = 6
 
 class KeptError(Exception):
     """A resource group is not removed, because it holds what is not ours; the message says what."""
+
+
+@dataclass(frozen=True)
+class _Hands:
+    """A procedure's: of one step."""
+
+    arm: Arm
+    desk: Desk
+    key: str
+
+    def put(self, id: str, api_version: str, body: Body) -> Body:  # noqa: A002 - ARM's word
+        return self.desk.insist(self.key, lambda: self.arm.put(id, api_version, body), lambda: None)
+
+    def post(self, path: str, api_version: str, body: Body) -> Body:
+        return self.arm.post(path, api_version, body)
+
+    def token(self, audience: str) -> str:
+        return self.arm.token(audience)
+
+    def wait(self, why: str, seconds: float) -> None:
+        self.desk.wait(self.key, why, seconds)
+
+    def now(self) -> float:
+        return self.arm.now()
 
 
 def _nothing(group: Resource) -> tuple[str, ...]:
@@ -186,7 +211,7 @@ class Worker:
         was_done = is_done(step, Found(200, self.known.get(step.key, {})))
         if was_done and done() is not None:
             return False
-        self._desk.insist(step.key, lambda: self._arm.post(step.path, step.api_version, body), done)
+        self._desk.insist(step.key, lambda: self._attempt(step, body), done)
         if step.mark is not None:
             self._mark(step, *step.mark)
         until = self._arm.now() + _ACTING
@@ -196,6 +221,12 @@ class Worker:
             self._desk.wait(step.key, "it takes effect", LOOK)
         self.known[step.key] = found
         return True
+
+    def _attempt(self, step: Action, body: Body) -> Body:
+        if step.procedure is None:
+            return self._arm.post(step.path, step.api_version, body)
+        step.procedure(body, _Hands(self._arm, self._desk, step.key))
+        return {}
 
     def _mark(self, step: Action, name: str, value: str) -> None:
         ids = {other.id.lower(): other.key for other in self._blueprint if isinstance(other, Resource)}

@@ -18,6 +18,9 @@ from lockdown.sandbox import metadata
 from lockdown.sandbox.identity import ASSERTION_AUDIENCE, LIFETIME, Application, Identity
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
+"""The application that stands for the API of every AKS cluster with Entra ID."""
+
 _ANY_TENANT = frozenset({"common", "organizations"})
 
 
@@ -219,7 +222,7 @@ def _audience(identity: Identity, form: Mapping[str, str], *, version: int) -> s
                 "with /.default suffixed to the resource identifier (application ID URI).",
             )
         wanted = first.removesuffix("/.default")
-    if wanted not in (*metadata.audiences(identity.url), metadata.vault_audience(identity.url)):
+    if wanted not in (*metadata.audiences(identity.url), metadata.vault_audience(identity.url), AKS_SERVER):
         raise EntraError(
             400,
             "invalid_resource",

@@ -172,6 +172,14 @@ _ROLES: tuple[tuple[str, str, str, _Actions, _Actions, _Actions], ...] = (
         ),
     ),
     (
+        "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+        "Storage Blob Data Reader",
+        "",
+        (f"{_BLOBS}containers/read", f"{_BLOBS}generateUserDelegationKey/action"),
+        (),
+        (f"{_BLOBS}containers/blobs/read",),
+    ),
+    (
         "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
         "Storage Blob Data Owner",
         "",

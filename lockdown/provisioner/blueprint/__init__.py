@@ -28,6 +28,7 @@ from lockdown.provisioner.blueprint import (
     routes,
     storage,
     told,
+    workload,
     zones,
 )
 from lockdown.provisioner.graph import Blueprint, Resource, Step, blueprint
@@ -51,6 +52,7 @@ _THEMES = (
     cluster.steps,
     endpoints.steps,
     access.steps,
+    workload.steps,
     bastion.steps,
     recorded.steps,
     told.steps,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 
 from lockdown.provisioner.blueprint import ids, routes, zones
-from lockdown.provisioner.environment import Egress
+from lockdown.provisioner.environment import Egress, Workload
 from lockdown.provisioner.graph import Resource, Step, reference
 from lockdown.provisioner.site import Site, assignment_name
 from lockdown.provisioner.wire import wire
@@ -28,10 +28,13 @@ _ROLES = {
     "Reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
     "Storage Account Key Operator Service Role": "81a9662b-bebf-436f-a333-f67b29880f12",
     "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
 }
 """Built-in roles: their GUIDs are the same in every tenant."""
 
 
+_TASKS_WRITE = ("cromwell-executions", "tes-internal", "outputs")
+_CROMWELL_WRITES = ("cromwell-executions", "cromwell-workflow-logs", "outputs")
 _CHECKED = frozenset({"vmsubnet", "routes", "identity", "cluster-zone", "disks"})
 """The scopes at which AKS checks what its identity may do."""
 
@@ -60,9 +63,13 @@ def steps(site: Site) -> Iterator[Step]:
     cluster = _Who("identity", "identity", ids.identity(site))
     for scope, role in _of_the_cluster(site):
         yield _assignment(cluster, scope, role)
-    storage = _Scope("storage", ids.storage(site), "storage")
     nodes = _Who("nodes", "identity/nodes", ids.nodes_identity(site))
-    yield _assignment(nodes, storage, "Storage Blob Data Contributor")
+    for scope, role in _of_the_nodes(site):
+        yield _assignment(nodes, scope, role)
+    if site.environment.workload is not Workload.NONE:
+        pods = _Who("workload", "identity/workload", ids.workload_identity(site))
+        for scope, role in _of_the_pods(site):
+            yield _assignment(pods, scope, role)
     if site.environment.keys.customer_managed:
         vault = _Scope("vault", ids.vault(site), "vault")
         for who in (
@@ -82,26 +89,72 @@ def before_cluster(site: Site) -> tuple[str, ...]:
     )
 
 
-def _of_the_cluster(site: Site) -> Iterator[tuple[_Scope, str]]:
-    storage = _Scope("storage", ids.storage(site), "storage")
+def of_the_nodes(site: Site) -> tuple[str, ...]:
+    """Return the keys of what the tasks' identity may do: Batch reaches its storage with it."""
+    return tuple(f"role/nodes/{scope.name}/{_slug(role)}" for scope, role in _of_the_nodes(site))
+
+
+def _of_the_nodes(site: Site) -> Iterator[tuple[_Scope, str]]:
+    """Yield what tasks may do by themselves: what TES hands them beyond that are signatures of its own."""
+    if site.environment.workload is Workload.NONE:
+        yield _storage(site), "Storage Blob Data Contributor"
+        return
+    for name in _TASKS_WRITE:
+        yield _container(site, name), "Storage Blob Data Contributor"
+    yield _container(site, "inputs"), "Storage Blob Data Reader"
+
+
+def _of_the_pods(site: Site) -> Iterator[tuple[_Scope, str]]:
+    """Yield what Cromwell, TES and TriggerService may do, where lockdown brings them in."""
+    storage = _storage(site)
     yield storage, "Storage Blob Data Contributor"
-    # Cromwell's blob file system and the cluster's blob volumes ask for the account's key.
-    yield storage, "Storage Account Key Operator Service Role"
-    batch = _Scope("batch", ids.batch(site), "batch")
-    yield batch, "Azure Batch Account Contributor"
-    yield batch, "Azure Batch Data Contributor"
-    yield _Scope("insights", ids.insights(site), "insights"), "Monitoring Metrics Publisher"
-    yield _Scope("registry", ids.registry(site), "registry"), "AcrPull"
-    for subnet in ("vmsubnet", "batchsubnet"):
-        yield _Scope(subnet, site.subnet_id(subnet), "network"), "Network Contributor"
-    yield from _of_routes(site)
-    # The kubelet's identity is given by the cluster's; TES gives pools theirs.
-    yield _Scope("identity", ids.identity(site), "identity"), "Managed Identity Operator"
+    # TES looks for its account and its component among all that it sees.
+    yield storage, "Reader"
+    yield from _batch(site)
+    yield _Scope("batchsubnet", site.subnet_id("batchsubnet"), "network"), "Network Contributor"
     yield _Scope("nodes", ids.nodes_identity(site), "identity/nodes"), "Managed Identity Operator"
+
+
+def _of_the_cluster(site: Site) -> Iterator[tuple[_Scope, str]]:
+    if site.environment.workload is Workload.NONE:
+        storage = _storage(site)
+        yield storage, "Storage Blob Data Contributor"
+        # Cromwell's blob file system and the cluster's blob volumes ask for the account's key.
+        yield storage, "Storage Account Key Operator Service Role"
+        yield from _batch(site)
+        yield _Scope("insights", ids.insights(site), "insights"), "Monitoring Metrics Publisher"
+        yield _Scope("batchsubnet", site.subnet_id("batchsubnet"), "network"), "Network Contributor"
+        # TES gives pools theirs.
+        yield _Scope("nodes", ids.nodes_identity(site), "identity/nodes"), "Managed Identity Operator"
+    if site.environment.workload is Workload.CROMWELL:
+        # The kubelet mounts the containers that Cromwell works in, without the account's key.
+        for name in _CROMWELL_WRITES:
+            yield _container(site, name), "Storage Blob Data Contributor"
+        yield _container(site, "inputs"), "Storage Blob Data Reader"
+    yield _Scope("registry", ids.registry(site), "registry"), "AcrPull"
+    yield _Scope("vmsubnet", site.subnet_id("vmsubnet"), "network"), "Network Contributor"
+    yield from _of_routes(site)
+    # The kubelet's identity is given by the cluster's.
+    yield _Scope("identity", ids.identity(site), "identity"), "Managed Identity Operator"
     zone = zones.cluster(site)
     yield _Scope("cluster-zone", site.zone_id(zone), f"zone/{zone}"), "Private DNS Zone Contributor"
     if site.environment.keys.customer_managed:
         yield _Scope("disks", ids.disks(site), "disks"), "Reader"
+
+
+def _storage(site: Site) -> _Scope:
+    return _Scope("storage", ids.storage(site), "storage")
+
+
+def _container(site: Site, name: str) -> _Scope:
+    scope = f"{ids.storage(site)}/blobServices/default/containers/{name}"
+    return _Scope(f"container-{name}", scope, f"storage/containers/{name}")
+
+
+def _batch(site: Site) -> Iterator[tuple[_Scope, str]]:
+    batch = _Scope("batch", ids.batch(site), "batch")
+    yield batch, "Azure Batch Account Contributor"
+    yield batch, "Azure Batch Data Contributor"
 
 
 def _of_routes(site: Site) -> Iterator[tuple[_Scope, str]]:
@@ -124,7 +177,7 @@ def _assignment(who: _Who, scope: _Scope, role: str) -> Resource:
     )
     name = assignment_name(scope.id, who.id, _ROLES[role])
     return Resource(
-        f"role/{who.name}/{scope.name}/{role.lower().replace(' ', '-')}",
+        f"role/{who.name}/{scope.name}/{_slug(role)}",
         "access",
         f"{scope.id}/providers/Microsoft.Authorization/roleAssignments/{name}",
         API_VERSION,
@@ -133,3 +186,7 @@ def _assignment(who: _Who, scope: _Scope, role: str) -> Resource:
         seconds=10,
         fixed=frozenset({"properties"}),
     )
+
+
+def _slug(role: str) -> str:
+    return role.lower().replace(" ", "-")

@@ -15,7 +15,7 @@ from azure.mgmt.batch.models import (
     UserAssignedIdentities,
 )
 
-from lockdown.provisioner.blueprint import ids
+from lockdown.provisioner.blueprint import access, ids
 from lockdown.provisioner.graph import Resource, Step, reference
 from lockdown.provisioner.site import Site
 from lockdown.provisioner.wire import wire
@@ -55,7 +55,7 @@ def steps(site: Site) -> Iterator[Step]:
         API_VERSION,
         wire(account),
         needs=(
-            *("group", "providers/Microsoft.Batch", "role/nodes/storage/storage-blob-data-contributor"),
+            *("group", "providers/Microsoft.Batch", *access.of_the_nodes(site)),
             *(key_needs if own_key else ()),
         ),
         seconds=90,

@@ -28,7 +28,7 @@ from azure.mgmt.containerservice.models import (
 )
 
 from lockdown.provisioner.blueprint import access, edge, ids, network, zones
-from lockdown.provisioner.environment import Egress
+from lockdown.provisioner.environment import Egress, Workload
 from lockdown.provisioner.graph import Resource, Step, Window, reference
 from lockdown.provisioner.site import Site
 from lockdown.provisioner.wire import wire
@@ -114,9 +114,14 @@ def steps(site: Site) -> Iterator[Step]:
         kept=frozenset({_POOL}),
         cost=f"{nodes.node_count} nodes {nodes.node_size} by the hour",
         fixed=_FIXED,
-        # Nothing needs it yet; a cluster that is found with it open is closed.
-        windows=(Window(_RUN_COMMAND, opened=False, closed=True, needed_by=(), why="commands run in the cluster"),),
+        windows=(_run_command(site),),
     )
+
+
+def _run_command(site: Site) -> Window:
+    """Return the way into the cluster. Without a workload nothing needs it, and one that is found open is closed."""
+    needed_by = ("workload",) if site.environment.workload is not Workload.NONE else ()
+    return Window(_RUN_COMMAND, opened=False, closed=True, needed_by=needed_by, why="commands run in the cluster")
 
 
 def _minor(version: str | None) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from azure.mgmt.msi.models import FederatedIdentityCredential, Identity
 
 from lockdown.provisioner.blueprint import ids
+from lockdown.provisioner.environment import Workload
 from lockdown.provisioner.graph import Resource, Step, reference
 from lockdown.provisioner.site import Site
 from lockdown.provisioner.wire import wire
@@ -29,7 +30,9 @@ def steps(site: Site) -> Iterator[Step]:
     yield _identity(site, "identity/nodes", ids.nodes_identity(site))
     if environment.keys.customer_managed:
         yield _identity(site, "identity/keys", ids.keys_identity(site))
-    yield _credential(site)
+    if environment.workload is Workload.NONE:
+        # Whoever brings Cromwell on Azure in by other means has one identity for the cluster and its pods.
+        yield _credential(site)
 
 
 def _identity(site: Site, key: str, resource_id: str) -> Resource:

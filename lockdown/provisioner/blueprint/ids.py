@@ -17,6 +17,16 @@ def nodes_identity(site: Site) -> str:
     return _identity(site, "tasks")
 
 
+def workload_identity(site: Site) -> str:
+    """Return the id of what Cromwell, TES and TriggerService run as, where lockdown brings them in."""
+    return _account_identity(site, "workload")
+
+
+def setup_identity(site: Site) -> str:
+    """Return the id of what makes the users of the database."""
+    return _account_identity(site, "setup")
+
+
 def keys_identity(site: Site) -> str:
     """Return the id of what services fetch their keys as."""
     return _identity(site, "keys")
@@ -80,4 +90,10 @@ def cluster(site: Site) -> str:
 def _identity(site: Site, name: str) -> str:
     # An identity's name has no dots and no parentheses, as that of a group may.
     group = re.sub("[.()]", "-", site.environment.resource_group)
+    return site.in_group("Microsoft.ManagedIdentity/userAssignedIdentities", f"{group}-{name}")
+
+
+def _account_identity(site: Site, name: str) -> str:
+    # Its service account has its name, and Kubernetes knows fewer characters.
+    group = re.sub("[^a-z0-9-]", "-", site.environment.resource_group.lower()).strip("-")
     return site.in_group("Microsoft.ManagedIdentity/userAssignedIdentities", f"{group}-{name}")

@@ -123,7 +123,7 @@ def _encryption() -> EncryptionProperty:
 
 
 def _imports(site: Site) -> Iterator[Action]:
-    for number, text in enumerate(dict.fromkeys(site.environment.registry.images), start=1):
+    for number, text in enumerate(site.environment.images, start=1):
         image = image_of(text)
         mark = (f"lockdown-image-{image.digest[:_MARK_DIGITS]}", image.name)
         yield Action(

@@ -9,8 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lockdown.sandbox import capacity, kubernetes, shapes
+import jwt
+
+from lockdown.sandbox import capacity, cluster_api, kubectl, kubernetes, shapes
 from lockdown.sandbox.arm_error import ArmError
+from lockdown.sandbox.entra import AKS_SERVER
 from lockdown.sandbox.kind import Context, Kind, one_of, require
 from lockdown.sandbox.links import find
 from lockdown.sandbox.providers import cluster_nodes
@@ -382,11 +385,47 @@ def _run_command(context: Context, document: Document, body: Document) -> tuple[
         raise _invalid("command", "Required parameter command is missing (null).")
     if (document["properties"].get("apiServerAccessProfile") or {}).get("disableRunCommand"):
         raise ArmError(400, "RunCommandDisabled", f"Run command is disabled on managed cluster {document['name']}.")
-    now = context.state.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    commands = [*document.get("_commands", ()), {"command": body["command"], "context": body.get("context") or ""}]
-    context.put({**document, "_commands": commands})
-    result = {"provisioningState": "Succeeded", "exitCode": 0, "startedAt": now, "finishedAt": now, "logs": ""}
-    return 200, {"id": guid("command", str(document["id"]), str(len(commands))), "properties": result}
+    began = _stamp(context)
+    cluster = cluster_api.Cluster(context, document)
+    command, files = str(body["command"]), str(body.get("context") or "")
+    refused = _unauthorized(context, document, str(body.get("clusterToken") or ""))
+    code, logs = (1, refused) if refused else kubectl.run(cluster, command, files)
+    cluster.document["_commands"] = [*document.get("_commands", ()), {"command": command, "context": files}]
+    cluster.save()
+    result = {
+        "provisioningState": "Succeeded", "exitCode": code, "startedAt": began, "finishedAt": _stamp(context),
+        "logs": logs,
+    }  # fmt: skip
+    number = str(len(cluster.document["_commands"]))
+    return 200, {"id": guid("command", str(document["id"]), number), "properties": result}
+
+
+def _unauthorized(context: Context, document: Document, token: str) -> str:
+    """Return what kubectl says to a caller that the cluster does not know, or knows and forbids; '' to others.
+
+    The caller is known by the token of Resource Manager; the one for the cluster must be theirs, and for AKS.
+    """
+    profile = document["properties"].get("aadProfile") or {}
+    if not profile.get("managed"):
+        return ""
+    caller = context.who["by"]
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        claims = {}
+    if claims.get("aud") != AKS_SERVER or claims.get("oid") != caller.object_id:
+        return "error: You must be logged in to the server (Unauthorized)\n"
+    right = "Microsoft.ContainerService/managedClusters/namespaces/write"
+    if profile.get("enableAzureRBAC") and not context.granted(caller.object_id, right, str(document["id"]), data=True):
+        return (
+            f'Error from server (Forbidden): User "{caller.object_id}" cannot do this at the cluster scope: User does '
+            "not have access to the resource in Azure. Update role assignment to allow access.\n"
+        )
+    return ""
+
+
+def _stamp(context: Context) -> str:
+    return context.state.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _invalid(target: str, message: str) -> ArmError:
