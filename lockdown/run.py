@@ -257,6 +257,8 @@ def _made(
         watch.stage("Writing the report")
         for name, why in formats.write(made, work / "results", wanted.formats).items():
             watch.stage(f"No {name} was written: {why}")
+        if entry is not None:
+            entry.write_chain(work)  # the report tells the last nights by it
         envelope = seal.sign_run(work, signer, stamper) if signer else None
         (work / "report").mkdir()
         page = html.render(
@@ -269,8 +271,6 @@ def _made(
         drawn = html.environment_map(made, alone=True)
         if drawn:
             (work / "report/map.svg").write_text(f"{drawn}\n", encoding="utf-8")
-        if entry is not None:
-            entry.write_chain(work)
         seal.seal(work, signer, stamper)
         if entry is not None:
             watch.stage("Storing the evidence")

@@ -6,6 +6,7 @@ and neither that nor a control whose policies saw nothing is ever a pass.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from typing import Any
 
 from lockdown.record import Record
 from lockdown.report import view
+
+# AC-2(1), 164.312(a)(1), 01.c, and 0805.01m1Organizational.12-01.m, whose last part is the same 01.
+_FAMILY = re.compile(r"^([A-Z]{2})-|^([0-9]{3}\.[0-9]+)|(?:^|-)([0-9]{2})\.[a-z]$")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Control:
         implementation: HIPAA's word for how binding it is; empty elsewhere.
         claimed: what a policy decides that this project claims for it, and how far that goes; empty if none is claimed.
         claims: the policies that speak to it; none: it is not assessed.
+        anchor: the id of the place in a page that lists them; a baseline's controls have that of their origin.
     """
 
     id: str
@@ -39,6 +44,13 @@ class Control:
     implementation: str
     claimed: str
     claims: tuple[Claim, ...]
+    anchor: str
+
+    @property
+    def heat(self) -> int:
+        """How much of it fails, in four steps: 0 for nothing, 3 for two thirds of its policies and more."""
+        failing = sum(claim.standing == "fail" for claim in self.claims)
+        return min(3, 1 + 3 * failing // len(self.claims)) if failing else 0
 
     @property
     def standing(self) -> str:
@@ -66,6 +78,7 @@ class Framework:
         derived: whether it is a baseline, whose controls another framework states.
         assessed: the controls that a policy speaks to, in the order of the framework.
         silent: those that none speaks to.
+        own: the assessed ones that a page lists here, not where the baseline's origin is.
     """
 
     id: str
@@ -75,6 +88,7 @@ class Framework:
     derived: bool
     assessed: tuple[Control, ...]
     silent: tuple[Control, ...]
+    own: tuple[Control, ...]
 
     @property
     def total(self) -> int:
@@ -86,29 +100,48 @@ class Framework:
         """Whether some control may be met by a documented equivalent."""
         return any(control.implementation == "addressable" for control in (*self.assessed, *self.silent))
 
+    def families(self) -> Mapping[str, list[Control]]:
+        """Return the assessed controls by family, such as AC or 164.312, in the order of the framework."""
+        found: dict[str, list[Control]] = {}
+        for control in self.assessed:
+            found.setdefault(family(control.id), []).append(control)
+        return found
+
     def numbers(self) -> Mapping[str, int]:
         """Return how many assessed controls are of each standing, the worst first; what is zero is left out."""
         return _ordered(Counter(control.standing for control in self.assessed))
+
+
+def family(control: str) -> str:
+    """Return what a control's id says of its family; nothing for an id of another form."""
+    found = _FAMILY.search(control)
+    return next(filter(None, found.groups())) if found else ""
 
 
 def frameworks(record: Record) -> list[Framework]:
     """Return the frameworks of a run, in its order; none for a record that lists none."""
     listed = record.run.get("frameworks", [])
     stated = {(item["id"], control["id"]): control for item in listed for control in item["controls"]}
+    anchors = {
+        (item["id"], control["id"]): f"c{i}-{j}"
+        for i, item in enumerate(listed)
+        for j, control in enumerate(item["controls"])
+    }
     claims: dict[tuple[str, str], list[Claim]] = {}
     for policy in record.policies:
         standing = view.standing(policy)
         for claim in policy["controls"]:
             claims.setdefault((claim["framework"], claim["id"]), []).append(Claim(policy, claim["basis"], standing))
-    return [_framework(item, stated, claims) for item in listed]
+    return [_framework(item, stated, claims, anchors) for item in listed]
 
 
 def _framework(
     item: Mapping[str, Any],
     stated: Mapping[tuple[str, str], Mapping[str, Any]],
     claims: Mapping[tuple[str, str], list[Claim]],
+    anchors: Mapping[tuple[str, str], str],
 ) -> Framework:
-    controls = list(_controls(item, stated, claims))
+    controls = list(_controls(item, stated, claims, anchors))
     return Framework(
         id=item["id"],
         title=item["title"],
@@ -117,6 +150,7 @@ def _framework(
         derived="derivesFrom" in item,
         assessed=tuple(control for control in controls if control.claims),
         silent=tuple(control for control in controls if not control.claims),
+        own=tuple(c for c in controls if c.claims and c.anchor == anchors[item["id"], c.id]),
     )
 
 
@@ -124,6 +158,7 @@ def _controls(
     item: Mapping[str, Any],
     stated: Mapping[tuple[str, str], Mapping[str, Any]],
     claims: Mapping[tuple[str, str], list[Claim]],
+    anchors: Mapping[tuple[str, str], str],
 ) -> Iterator[Control]:
     origin = item.get("derivesFrom", item["id"])
     for listed in item["controls"]:
@@ -135,6 +170,7 @@ def _controls(
             implementation=requirement.get("implementation", ""),
             claimed=requirement.get("claimed", "") if any(claim.basis == "project" for claim in speaking) else "",
             claims=speaking,
+            anchor=anchors.get(key) or anchors[item["id"], listed["id"]],
         )
 
 

@@ -17,6 +17,14 @@ _BACK = {
     "createdAndDeleted": "created and deleted again",
     "deletedAndCreated": "deleted and created again",
 }
+_WOULD = {
+    "create": "it is missing: create it",
+    "update": "it differs: change it",
+    "act": "something is still to be done to it",
+    "close": "it is open: close it",
+    "remove": "it is left over: remove it",
+    "blocked": "it differs, and cannot be changed as things are",
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,46 @@ def drifted(document: Item) -> list[Drifted]:
         for turns in found.values()
     ]
     return sorted(made, key=lambda one: (_rank(one.severity), one.resource.lower()))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that is not as the environment file says, and what the provisioner would do about it."""
+
+    severity: str
+    key: str
+    resource: str
+    kind: str
+    why: str
+    differences: tuple[tuple[str, str, str], ...]
+
+
+def steps(document: Item) -> list[Step]:
+    """Return what departs from the environment file, the worst first; nothing where none was compared with."""
+    found = [
+        Step(
+            str(item["severity"]),
+            item["key"],
+            item["resource"],
+            _WOULD.get(item["kind"], str(item["kind"])),
+            item["why"],
+            tuple((each["path"], _value(each["before"]), _value(each["after"])) for each in item["differences"]),
+        )
+        for item in document.get("blueprint", ())
+    ]
+    return sorted(found, key=lambda step: (_rank(step.severity), step.key))
+
+
+def since(document: Item, failing: int) -> str:
+    """Return how the failures of this run stand to those of the baseline, in a sentence."""
+    fails = [(item["before"] == "fail", item["after"] == "fail") for item in document["verdicts"]]
+    new = sum(after and not before for before, after in fails)
+    gone = sum(before and not after for before, after in fails)
+    open_ = max(0, failing - new)
+    return (
+        f"Since the baseline: {new:,} new {'failure' if new == 1 else 'failures'}, {gone:,} fixed or gone, "
+        f"{open_:,} still open, which failed in the baseline or could not be compared."
+    )
 
 
 def _rank(severity: str) -> int:

@@ -19,7 +19,7 @@ from lockdown import data, strict, topology
 from lockdown.errors import TamperedError
 from lockdown.model import Severity
 from lockdown.record import Record
-from lockdown.report import controls, drift_view, packed, view, words
+from lockdown.report import controls, drift_view, packed, trend, view, words
 from lockdown.report import map as map_
 from lockdown.report.packed import PublicKey
 from lockdown.report.place import place
@@ -72,6 +72,9 @@ def stream(
     chart = environment_map(record)
     total = sum(found.tally.values())
     held = packed.record(record) if total >= MANY else Markup("")
+    nights = trend.nights(record)
+    drawn = trend.draw(nights)
+    sheets = [name for name, used in (("many.css", held), ("map.css", chart), ("trend.css", drawn)) if used]
     signed = packed.signed(envelope, public_key) if held and envelope and public_key else Markup("")
     return (
         _environment(record)
@@ -88,28 +91,33 @@ def stream(
             severities=words.severities(found),
             settled=_settled(record, found),
             map=chart,
-            **_drift(record),
+            nights=nights,
+            trend=drawn,
+            **_drift(record, found),
             key_id=key_id,
             digest=digest,
             total=total,
             held=held,
             signed=signed,
-            **_page(record, digest, scripted=bool(held), checks=bool(signed), drawn=bool(chart)),
+            **_page(record, digest, scripted=bool(held), checks=bool(signed), sheets=sheets),
         )
     )
 
 
-def _drift(record: Record) -> dict[str, Any]:
+def _drift(record: Record, survey: Survey) -> dict[str, Any]:
     """Return what the page tells of results/drift.json; nothing where the run was compared with none."""
     path = record.path.with_name("drift.json")
     if not path.is_file():
-        return {"drift": None, "drifted": [], "more": 0}
+        return {"drift": None}
     document = strict.loads(path.read_bytes(), name=path.name)
-    found = drift_view.drifted(document)
+    found, steps = drift_view.drifted(document), drift_view.steps(document)
     return {
         "drift": document,
         "drifted": found[: drift_view.LIMIT],
         "more": max(0, len(found) - drift_view.LIMIT),
+        "steps": steps[: drift_view.LIMIT],
+        "more_steps": max(0, len(steps) - drift_view.LIMIT),
+        "since": drift_view.since(document, survey.count("fail") + survey.count("waived")),
     }
 
 
@@ -161,12 +169,13 @@ def _settled(record: Record, found: Survey) -> dict[str, list[view.Row]]:
     return rows
 
 
-def _page(record: Record, digest: str, *, scripted: bool, checks: bool, drawn: bool) -> dict[str, Any]:
+def _page(record: Record, digest: str, *, scripted: bool, checks: bool, sheets: Sequence[str]) -> dict[str, Any]:
     """Return style, script and the policy that lets the browser run these two and nothing else."""
     names = ["record.js", *(["check.js"] if checks else []), "report.js"] if scripted else []
     script = "".join(map(_asset, names))
-    sheets = ("report.css", *(["many.css"] if scripted else []), *(["map.css"] if drawn else []))
-    style = "".join(_minified(_asset(sheet)) for sheet in sheets) + _page_header(record.run["runId"], digest)
+    style = "".join(_minified(_asset(sheet)) for sheet in ("report.css", *sheets)) + _page_header(
+        record.run["runId"], digest
+    )
     return {
         "style": Markup(style),  # noqa: S704 - our own file, and a string that _css_string made
         "script": Markup(script),  # noqa: S704 - our own file

@@ -65,7 +65,9 @@ def test_a_control_is_as_its_worst_policy(make_record: MakeRecord, kinds: list[s
     assert (control.id, control.standing) == ("SC-8", standing)
     assert sum(control.policies().values()) == len(kinds)
     green = re.findall(r'<td class="mark pass">Pass</td>', section(made))
-    assert len(green) == (2 if standing == "pass" else 0)  # in NIST and in the baseline that keeps the control
+    boxes = re.findall(r'<a class="h0 pass"', section(made))
+    assert len(green) == (standing == "pass")
+    assert len(boxes) == (2 if standing == "pass" else 0)  # in NIST and in the baseline that keeps the control
 
 
 def test_a_control_that_no_policy_speaks_to_is_not_assessed(make_record: MakeRecord) -> None:
@@ -103,6 +105,7 @@ def test_every_policy_leads_to_where_the_page_shows_it(make_record: MakeRecord) 
     page = html.render(made, envelope=envelope(), key_id=KEY_ID).decode()
     anchors = set(re.findall(r'\sid="([^"]*)"', page))
     targets = set(re.findall(r'<a href="#([^"]*)"', section(made)))
+    assert set(re.findall(r'href="#(c[0-9-]+)"', section(made))) <= anchors
     assert targets == {
         "fail-fail",
         "unknown-unknown",
@@ -114,6 +117,33 @@ def test_every_policy_leads_to_where_the_page_shows_it(make_record: MakeRecord) 
         "unknown",
     }
     assert targets <= anchors
+
+
+def test_a_box_of_the_heat_map_counts_by_word_and_sign_and_leads_to_its_group(stock: Record) -> None:
+    shown = section(stock)
+    boxes = re.findall(r'<a class="(h\d) (\w+)" href="#([^"]+)" title="([^"]*)">(.*?)</a>', shown)
+    told = {(text(inside), heat, standing): (anchor, title) for heat, standing, anchor, title, inside in boxes}
+    anchor, title = told["SC-7(5) 5 1 1 1", "h2", "fail"]
+    assert title == "Deny by Default: 5 fail, 1 waived, 1 pass, 1 not observed"
+    assert re.search(rf'<tr id="{anchor}"><th scope="row"><b><bdi>SC-7\(5\)', shown)
+    moderate = [group for group in boxes if text(group[4]).startswith("AC-4")]
+    assert len(moderate) == 2
+    assert len({anchor for _, _, anchor, _, _ in moderate}) == 1
+    assert all('class="mark' in inside for *_, inside in boxes)
+
+
+@pytest.mark.parametrize(
+    ("control", "family"),
+    [
+        ("AC-2(1)", "AC"),
+        ("164.312(a)(2)(iv)", "164.312"),
+        ("01.c", "01"),
+        ("0805.01m1Organizational.12-01.m", "01"),
+        ("ours", ""),
+    ],
+)
+def test_a_control_says_what_family_it_is_of(control: str, family: str) -> None:
+    assert controls.family(control) == family
 
 
 def test_in_government_the_page_says_that_the_mapping_is_another(make_record: MakeRecord) -> None:

@@ -74,6 +74,41 @@ def test_every_item_of_the_record_is_on_the_page_once(nights: Nights, after: dic
     assert sorted(turns) == sorted(item["id"] for key in listed for item in document[key])
 
 
+def test_what_departs_from_the_environment_file_is_told_with_what_it_would_take(stock: Record, nights: Nights) -> None:
+    texts = "".join(HOSTILE.values())
+    document: Any = to_json(nights(CLOSED, CLOSED))
+    drift = {
+        **document,
+        "empty": False,
+        "blueprint": [
+            {
+                "key": "storage/account",
+                "theme": "storage",
+                "resource": f"/subscriptions/s/resourceGroups/rg/providers/A.B/c/{texts}",
+                "kind": "update",
+                "why": texts,
+                "severity": "critical",
+                "differences": [{"path": "properties.x", "before": "Enabled", "after": False}],
+            }
+        ],
+    }
+    shown = section(page(stock, drift))
+    for told in ("Not as the environment file says", "it differs: change it", "storage/account", "Enabled", "false"):
+        assert told in words(shown), told
+    assert "1 step is" in words(shown)
+    assert "<script" not in shown
+    assert "environment is as its file says" in words(section(page(stock, {**document, "blueprint": []})))
+    assert "environment file" not in words(section(page(stock, document)))
+
+
+def test_it_says_first_how_many_failures_are_new_fixed_and_still_open(stock: Record, nights: Nights) -> None:
+    document: Any = to_json(nights(CLOSED, OPENED))
+    assert "Since the baseline: 1 new failure, 0 fixed or gone, 6 still open" in words(section(page(stock, document)))
+    back = [{**item, "before": item["after"], "after": item["before"]} for item in document["verdicts"]]
+    shown = words(section(page(stock, {**document, "verdicts": back})))
+    assert "Since the baseline: 0 new failures, 1 fixed or gone, 7 still open" in shown
+
+
 def test_beyond_the_limit_the_rest_is_counted(stock: Record, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift_view, "LIMIT", 0)
     assert "1 more resource drifted" in words(section(page(stock, to_json(nights(CLOSED, OPENED)))))
