@@ -12,7 +12,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench browser catalogue format screenshots clean
+.PHONY: demo test check bench browser catalogue reference format screenshots clean
 
 demo: .venv/.demo
 	$(BIN)/lockdown demo
@@ -44,6 +44,9 @@ format: .venv/.dev
 
 catalogue: .venv/.dev
 	$(BIN)/lockdown policies catalogue > docs/catalogue.md
+
+reference: .venv/.dev
+	$(BIN)/python -m lockdown.cli.reference > docs/reference.md
 
 screenshots: .venv/.dev browser
 	$(BIN)/python docs/screenshots.py

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockdown.cli import options
+from lockdown.cli import options, output
 from lockdown.cli.progress import watch
 from lockdown.errors import Exit
 from lockdown.model import Outcome, Severity
@@ -98,8 +98,15 @@ def summarise(record: Record) -> None:
     """Tell a person on stderr what the run found."""
     from lockdown.report import text
 
-    for line in text.summary(record):
-        click.echo(line, err=True)
+    roles = {Outcome.COMPLIANT: "good", Outcome.NON_COMPLIANT: "bad", Outcome.INDETERMINATE: "doubt"}
+    for number, line in enumerate(text.summary(record)):
+        if number == 0:
+            verdict, colon, rest = line.partition(":")
+            click.echo(output.painted(verdict, roles[Outcome(record.run["outcome"])]) + colon + rest, err=True)
+        elif line.startswith(output.NEXT):
+            click.echo(output.painted(output.NEXT, "strong") + line.removeprefix(output.NEXT), err=True)
+        else:
+            click.echo(line, err=True)
 
 
 def answer(finished: Finished, *, as_json: bool) -> None:

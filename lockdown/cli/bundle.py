@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from pathlib import Path
 
 import click
+
+from lockdown.cli import output
 
 
 @click.command("bundle")
@@ -17,7 +19,7 @@ import click
     type=click.Path(path_type=Path),
     help="The archive to make, or a folder to make it in under a name of its own.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout instead of the file's name.")
+@output.json_option("the file's name")
 def command(run: Path, out: Path, *, as_json: bool) -> None:
     """Make one file of the sealed RUN, to hand over.
 
@@ -28,7 +30,9 @@ def command(run: Path, out: Path, *, as_json: bool) -> None:
 
     made = bundle(run, out)
     if as_json:
-        click.echo(json.dumps({"bundle": str(made.path), "sha256": made.sha256, "bytes": made.size}))
-    else:
-        click.echo(f"SHA-256 {made.sha256}, {made.size} bytes", err=True)
-        click.echo(made.path)
+        output.write({"bundle": str(made.path), "bytes": made.size, "sha256": made.sha256})
+        return
+    click.echo(f"SHA-256 {made.sha256}, {made.size} bytes", err=True)
+    click.echo(made.path)
+    output.next_step("hand it over, and the trust root by another way. Whoever gets it runs")
+    click.echo(f"  lockdown verify {shlex.quote(made.path.name)} --trust trust-root.json --replay", err=True)

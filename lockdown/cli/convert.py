@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from lockdown.cli import options
+from lockdown.cli import options, output
 from lockdown.errors import ToolError, UsageError
 
 
@@ -22,7 +22,8 @@ from lockdown.errors import ToolError, UsageError
     metavar="PATH",
     help="The file to write, or with several formats the folder. Default: one format goes to stdout.",
 )
-def command(run: Path, formats: tuple[str, ...], out: Path | None) -> None:
+@output.json_option("nothing; needs --out")
+def command(run: Path, formats: tuple[str, ...], out: Path | None, *, as_json: bool) -> None:
     """Write the results of a run in other formats: for spreadsheets, code scanning, CI, SIEM, FedRAMP.
 
     Everything is rendered from results/results.json of RUN; what is there already is never written over.
@@ -32,6 +33,8 @@ def command(run: Path, formats: tuple[str, ...], out: Path | None) -> None:
     from lockdown.report.formats import FORMATS, chunks
 
     wanted = list(dict.fromkeys(formats))
+    if as_json and out is None:
+        raise click.UsageError("--json tells what was written, and stdout cannot be both: give --out.")
     if len(wanted) > 1 and out is None:
         raise click.UsageError("Several formats need a folder: give --out.")
     places = {name: out / FORMATS[name].file if out and len(wanted) > 1 else out for name in wanted}
@@ -44,13 +47,17 @@ def command(run: Path, formats: tuple[str, ...], out: Path | None) -> None:
             "Name another place with --out, or ask lockdown audit for the format.",
         )
     found = export.read(record.read(run / "results/results.json"))
+    absent = {name: why for name in places if (why := FORMATS[name].absent(found))}
     for name, place in places.items():
-        if why := FORMATS[name].absent(found):
-            click.echo(f"No {name} was written: {why}.", err=True)
+        if name in absent:
+            click.echo(f"No {name} was written: {absent[name]}.", err=True)
         elif place is None:
             sys.stdout.buffer.writelines(chunks(found, name))
         else:
             _write(place, chunks(found, name))
+    if as_json:
+        written = {name: str(place) for name, place in places.items() if name not in absent}
+        output.write({"absent": absent, "run": str(run), "written": written})
 
 
 def _write(place: Path, chunks: Iterable[bytes]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lockdown.cli import visible
+from lockdown.cli import output, visible
 from lockdown.errors import UsageError
 
 _run = click.argument("run", metavar="RUN", type=click.Path(path_type=Path, exists=True))
@@ -27,7 +26,7 @@ def command() -> None:
 @click.option("--key", required=True, metavar="URI", help="Sign with this key, as for audit.")
 @click.option("--tsa", metavar="URL", help="Have this time-stamping authority (RFC 3161) date the signature.")
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="The bundle to make, if RUN is one.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout instead of the name.")
+@output.json_option("the run's name")
 def receive(
     run: Path,
     received_by: str,
@@ -62,7 +61,7 @@ def receive(
     else:
         bundle.with_more(run, more, out)
     if as_json:
-        click.echo(json.dumps({"run": str(out or run), "keyId": signer.key_id, "handovers": _handovers(out or run)}))
+        output.write({"handovers": _handovers(out or run), "keyId": signer.key_id, "run": str(out or run)})
         return
     click.echo(f"Signed by key {signer.key_id}.", err=True)
     click.echo(out or run)
@@ -70,12 +69,12 @@ def receive(
 
 @command.command("show")
 @_run
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@output.json_option()
 def show(run: Path, *, as_json: bool) -> None:
     """Show who had the sealed RUN, from whom and since when; lockdown verify checks their signatures."""
     found = _handovers(run)
     if as_json:
-        click.echo(json.dumps({"run": str(run), "handovers": found}, indent=2))
+        output.write({"handovers": found, "run": str(run)})
         return
     for each in found:
         note = f" ({each['note']})" if each["note"] else ""

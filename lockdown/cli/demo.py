@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockdown.cli import output
 from lockdown.cli.progress import watch
 from lockdown.errors import Exit, UsageError
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     help="Where the runs of the story go.",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(out: Path, quiet: bool) -> int:
+@output.json_option("the story, which goes to stderr then")
+def command(out: Path, quiet: bool, as_json: bool) -> int:
     """Watch the whole story on a local Azure: two audits, drift, evidence, tampering.
 
     Needs no Azure and no network. Takes a minute or so.
@@ -43,7 +45,11 @@ def command(out: Path, quiet: bool) -> int:
         ) from error
     started = time.monotonic()
     with ExitStack() as stack:
-        told = demo.tell(_Teller(stack, quiet=quiet), out)
+        told = demo.tell(_Teller(stack, quiet=quiet, aside=as_json), out)
+    if as_json:
+        runs = {"stock": told.stock, "private": told.private, "drift": told.drift}
+        output.write({"runs": {name: str(path) for name, path in runs.items()}, "trustRoot": str(told.trust)})
+        return Exit.OK
     _write("", f"Told in {time.monotonic() - started:.0f} seconds. Open these:")
     for path in (told.stock, told.private, told.drift):
         _write(f"  {(path / 'report/report.html').resolve().as_uri()}")
@@ -51,16 +57,16 @@ def command(out: Path, quiet: bool) -> int:
     return Exit.OK
 
 
-def _write(*lines: str) -> None:
+def _write(*lines: str, aside: bool = False) -> None:
     for line in lines:
-        click.echo(line)
+        click.echo(line, err=aside)
     sys.stdout.flush()
 
 
 class _Teller:
-    def __init__(self, stack: ExitStack, *, quiet: bool) -> None:
+    def __init__(self, stack: ExitStack, *, quiet: bool, aside: bool) -> None:
         self._stack = stack
-        self._quiet = quiet
+        self._aside = aside
         self._watch = stack.enter_context(watch(quiet=quiet))
 
     def stage(self, text: str) -> None:
@@ -70,23 +76,26 @@ class _Teller:
         self._watch.rows(table, arrived, total)
 
     def chapter(self, number: int, title: str, text: str) -> None:
-        _write("", f"{number}. {title}", f"   {text}", "")
+        self._write("", f"{number}. {title}", f"   {text}", "")
 
     def say(self, text: str) -> None:
-        _write(f"   {text}")
+        self._write(f"   {text}")
 
     def audited(self, record: Record) -> None:
         from lockdown.report import text
 
-        _write(*(f"   {line}" for line in text.summary(record)))
+        self._write(*(f"   {line}" for line in text.summary(record)))
 
     def drifted(self, drift: Drift) -> None:
         from lockdown.drift import to_json
         from lockdown.report import drift_text
 
-        _write(*(f"   {line}" for line in drift_text.render(to_json(drift))))
+        self._write(*(f"   {line}" for line in drift_text.render(to_json(drift))))
 
     def verified(self, found: Verification) -> None:
         from lockdown.cli.verify import lines
 
-        _write(*(f"   {line}" for line in lines(found)))
+        self._write(*(f"   {line}" for line in lines(found, width=77)))
+
+    def _write(self, *lines: str) -> None:
+        _write(*lines, aside=self._aside)

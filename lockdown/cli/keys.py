@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from lockdown.cli import output
+
 
 @click.group("keys")
 def command() -> None:
@@ -14,7 +16,8 @@ def command() -> None:
 
 @command.command("show")
 @click.argument("uri", metavar="URI")
-def show(uri: str) -> None:
+@output.json_option("the PEM")
+def show(uri: str, *, as_json: bool) -> None:
     """Print the public key of a signing key, as lockdown trust takes it, and its fingerprint on stderr.
 
     URI is what --key takes: azurekv: and a versioned key id, or file: and a PEM. The key must be one that can sign now.
@@ -22,13 +25,17 @@ def show(uri: str) -> None:
     from lockdown.evidence import keys
 
     signer = keys.load_signer(uri)
+    if as_json:
+        output.write({"algorithm": signer.algorithm, "keyId": signer.key_id, "publicKey": signer.public_pem})
+        return
     click.echo(f"Key {signer.key_id} ({signer.algorithm}).", err=True)
     click.echo(signer.public_pem, nl=False)
 
 
 @command.command("generate")
 @click.option("--out", "out", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where to put it.")
-def generate(out: Path) -> None:
+@output.json_option("the trust root's name")
+def generate(out: Path, *, as_json: bool) -> None:
     """Make a key pair and a trust root for tests and laboratories.
 
     Writes private.pem (readable by you alone), public.pem and trust-root.json. Nothing is overwritten. Whoever reads
@@ -39,6 +46,11 @@ def generate(out: Path) -> None:
 
     keys.generate(out)
     signer = keys.load_signer(f"file:{out / keys.PRIVATE}")
+    if as_json:
+        names = {"privateKey": keys.PRIVATE, "publicKey": keys.PUBLIC, "trustRoot": keys.TRUST_ROOT}
+        files = {what: str(out / name) for what, name in names.items()}
+        output.write({"algorithm": signer.algorithm, "keyId": signer.key_id, **files})
+        return
     click.echo(f"Key {signer.key_id} (ES256), for a laboratory.", err=True)
     click.echo(f"Sign with    --key file:{out / keys.PRIVATE}", err=True)
     click.echo(f"Verify with  --trust {out / keys.TRUST_ROOT}", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lockdown.cli.completion import policy_ids
 from lockdown.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def _sets(command: Command) -> Command:
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON (docs/policies.md) instead of text.")
-_ids = click.argument("ids", nargs=-1, metavar="[ID]...")
+_ids = click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=policy_ids)
 
 
 @click.group(name="policies", help="List, show, test and lint the policies.")
@@ -102,26 +103,35 @@ def _list_by_control(found: PolicySet, chosen: list[Policy], framework_id: str, 
 @click.option(
     "--dir", "root", type=click.Path(path_type=Path), default=Path("policies"), show_default=True, help="Your policies."
 )
-def new(policy_id: str, theme: str, kind: str, root: Path) -> None:
+@_as_json
+def new(policy_id: str, theme: str, kind: str, root: Path, as_json: bool) -> None:
     """Write a policy to start from: it loads, lints clean and passes its cases, about a property that you replace."""
     from lockdown.policy import scaffold
 
     folder = scaffold.write(root, theme, policy_id, kind)
+    if as_json:
+        _write({"folder": str(folder), "files": sorted(path.name for path in folder.iterdir())})
+        return
     click.echo(str(folder))
     click.echo(f"Change its three files, then: lockdown policies test {policy_id} --policies {root}", err=True)
 
 
 @command.command()
+@_as_json
 @_sets
-def catalogue(**sets: Path | None) -> None:
-    """Write the catalogue page, in Markdown, to stdout."""
+def catalogue(as_json: bool, **sets: Path | None) -> None:
+    """Write the catalogue page, in Markdown, to stdout; with --json, all that `show --json` says of each policy."""
     from lockdown.policy import catalogue as page
 
+    if as_json:
+        found = _load(**sets)
+        _write({"digest": found.digest, "policies": [_detail(found, p, p.query) for p in found.policies]})
+        return
     click.echo(page.render(_load(**sets)), nl=False)
 
 
 @command.command()
-@click.argument("policy_id", metavar="ID")
+@click.argument("policy_id", metavar="ID", shell_complete=policy_ids)
 @click.option("--query", "only_query", is_flag=True, help="Only the query, as it can be pasted into the Azure portal.")
 @click.option(
     "-c", "config", type=click.Path(path_type=Path), metavar="FILE", help="The lockdown.yaml whose boundary to fill in."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lockdown.cli import output
 from lockdown.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def command() -> None:
 @click.option(
     "--option", "options", multiple=True, metavar="K=V", help="An option of the scenario; may be given again."
 )
+@output.json_option("the URL, as soon as it listens")
 def start(
     scenario: str,
     port: int,
@@ -64,6 +67,8 @@ def start(
     lag: float,
     quota: bool,
     options: tuple[str, ...],
+    *,
+    as_json: bool,
 ) -> None:
     """Start a local Azure on 127.0.0.1 and run it until Ctrl-C or SIGTERM.
 
@@ -86,12 +91,22 @@ def start(
         try:
             if env_file is not None:
                 _write_environment(sandbox, env_file)
-            click.echo(_instructions(sandbox, scenario, env_file), err=True)
-            click.echo(sandbox.url)
+            if as_json:
+                output.write(_told(sandbox, scenario, env_file))
+            else:
+                click.echo(_instructions(sandbox, scenario, env_file), err=True)
+                click.echo(sandbox.url)
+            sys.stdout.flush()
             threading.Event().wait()
         finally:
             if env_file is not None:
                 env_file.unlink(missing_ok=True)
+
+
+def _told(sandbox: Sandbox, scenario: str, env_file: Path | None) -> dict[str, str | None]:
+    # No secret: those are in the file, which only its owner reads.
+    where = str(env_file) if env_file else None
+    return {"url": sandbox.url, "scenario": scenario, "subscription": sandbox.subscription, "envFile": where}
 
 
 def _pairs(options: tuple[str, ...]) -> dict[str, str]:

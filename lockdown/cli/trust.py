@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lockdown.cli import visible
+from lockdown.cli import output, visible
 from lockdown.errors import UsageError
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def command() -> None:
 @_terms
 @click.option("--lab", is_flag=True, help="For a laboratory: what it vouches for is not evidence.")
 @click.option("--out", required=True, metavar="FILE", type=click.Path(path_type=Path), help="The file to make.")
+@output.json_option("the file's name")
 def init(
     root_keys: tuple[str, ...],
     threshold: int,
@@ -123,6 +124,7 @@ def init(
     *,
     lab: bool,
     out: Path,
+    as_json: bool,
     **terms: Any,  # noqa: ANN401
 ) -> None:
     """Make version 1 of a trust root."""
@@ -135,7 +137,7 @@ def init(
     first = trust.new_root(trusted[0].pem, lab=lab, now=now).model_copy(
         update={"keys": tuple(trusted), "root": root_edit.root_keys(signers, threshold), **_changes(terms, now)}
     )
-    _write(out, root_edit.checked(first), signers, None)
+    _write(out, root_edit.checked(first), signers, None, as_json=as_json)
 
 
 @command.command("add-key")
@@ -151,6 +153,7 @@ def init(
 )
 @_root_key
 @_out
+@output.json_option("the file's name")
 def add_key(
     file: Path,
     public_key: Path,
@@ -161,6 +164,7 @@ def add_key(
     custody_only: bool,
     root_keys: tuple[str, ...],
     out: Path | None,
+    as_json: bool,
 ) -> None:
     """Make the next version, which trusts one more key."""
     from lockdown.evidence import root_edit
@@ -172,7 +176,7 @@ def add_key(
     added = root_edit.trusted_key(
         _text(public_key), not_before=begins, not_after=not_after, accepts=accepts, custody_only=custody_only
     )
-    _write(out or file, root_edit.with_key(found.root, added), signers, found)
+    _write(out or file, root_edit.with_key(found.root, added), signers, found, as_json=as_json)
 
 
 @command.command("revoke")
@@ -182,8 +186,16 @@ def add_key(
 @click.option("--at", callback=_moment, metavar="TIME", help="Since when it counts no more.  [default: now]")
 @_root_key
 @_out
+@output.json_option("the file's name")
 def revoke(
-    file: Path, key_id: str, reason: str, at: datetime | None, root_keys: tuple[str, ...], out: Path | None
+    file: Path,
+    key_id: str,
+    reason: str,
+    at: datetime | None,
+    root_keys: tuple[str, ...],
+    out: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Make the next version, in which the key KEYID (or what begins with it) is revoked.
 
@@ -197,6 +209,7 @@ def revoke(
         root_edit.without_key(found.root, key_id, at=at or datetime.now(UTC), reason=reason),
         signers,
         found,
+        as_json=as_json,
     )
 
 
@@ -213,12 +226,15 @@ def revoke(
 @click.option("--threshold", type=click.IntRange(1), help="How many root keys must sign from now on.")
 @_terms
 @_out
+@output.json_option("the file's name")
 def rotate(
     file: Path,
     root_keys: tuple[str, ...],
     new_root_keys: tuple[str, ...],
     threshold: int | None,
     out: Path | None,
+    *,
+    as_json: bool,
     **terms: Any,  # noqa: ANN401
 ) -> None:
     """Make the next version: a later end, other root keys, other terms.
@@ -236,14 +252,15 @@ def rotate(
         wanted = threshold or found.root.root.threshold
         kept = found.root.root.model_copy(update={"threshold": wanted})
         changes["root"] = root_edit.root_keys(new, wanted) if new else kept
-    _write(out or file, root_edit.next_version(found.root, **changes), (*old, *new), found)
+    _write(out or file, root_edit.next_version(found.root, **changes), (*old, *new), found, as_json=as_json)
 
 
 @command.command("sign")
 @_file
 @_root_key
 @_out
-def sign(file: Path, root_keys: tuple[str, ...], out: Path | None) -> None:
+@output.json_option("the file's name")
+def sign(file: Path, root_keys: tuple[str, ...], out: Path | None, *, as_json: bool) -> None:
     """Add a signature, where more than one person must sign."""
     from lockdown.evidence import root_file
     from lockdown.evidence.files import write_whole
@@ -251,12 +268,12 @@ def sign(file: Path, root_keys: tuple[str, ...], out: Path | None) -> None:
     found, signers = root_file.read(file), _signers(root_keys)
     data = root_file.signed_too(found, signers)
     write_whole(out or file, data)
-    _tell(root_file.parse(data, name=str(file)), out or file)
+    _tell(root_file.parse(data, name=str(file)), out or file, as_json=as_json)
 
 
 @command.command("show")
 @_file
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@output.json_option()
 def show(file: Path, *, as_json: bool) -> None:
     """Show a trust root, its fingerprint and who signed it."""
     from lockdown.evidence import root_file, trust
@@ -362,7 +379,7 @@ def _tsa(roots: tuple[Path, ...], certificate: Path | None, subject: str | None)
         ) from error
 
 
-def _write(out: Path, root: TrustRoot, signers: tuple[Signer, ...], before: RootFile | None) -> None:
+def _write(out: Path, root: TrustRoot, signers: tuple[Signer, ...], before: RootFile | None, *, as_json: bool) -> None:
     from lockdown.evidence import root_file
     from lockdown.evidence.files import write_whole
 
@@ -381,12 +398,16 @@ def _write(out: Path, root: TrustRoot, signers: tuple[Signer, ...], before: Root
             err=True,
         )
     write_whole(out, data)
-    _tell(made, out)
+    _tell(made, out, as_json=as_json)
 
 
-def _tell(made: RootFile, out: Path) -> None:
+def _tell(made: RootFile, out: Path, *, as_json: bool) -> None:
     missing = made.missing(made.root.root)
     if missing:
         click.echo(f"It lacks {missing} signatures by its own root keys: lockdown trust sign adds one.", err=True)
+    if as_json:
+        told = {"file": str(out), "fingerprint": made.fingerprint, "version": made.root.version}
+        output.write({**told, "signaturesMissing": missing})
+        return
     click.echo(f"Version {made.root.version}, fingerprint {made.fingerprint}", err=True)
     click.echo(out)

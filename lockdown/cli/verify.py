@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockdown.cli import visible
+from lockdown.cli import output, visible
 from lockdown.errors import Exit, TamperedError, UntrustedError
 
 if TYPE_CHECKING:
@@ -24,7 +27,17 @@ if TYPE_CHECKING:
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SHA_256 = re.compile(r"[0-9a-fA-F]{64}")
 _UNITS = {"h": "hours", "d": "days"}
-_COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
+_COLUMN = 27
+"""Where what a check found begins."""
+_COLOURS = {"ok": "good", "failed": "bad", "skipped": "quiet"}
+_NEXT = {
+    0: "nothing is left to check.",
+    3: "do not use it. Obtain it again from who made it, and tell them.",
+    4: "obtain the trust root from the organisation that signs, apart from the run, and name it with --trust.",
+    5: "ask for what is missing, or accept a partial run with --allow-partial.",
+    6: "ask for a newer run, or for one with timestamps.",
+    7: "the report says what fails and how to fix it: report/report.html.",
+}
 _MEANING = {
     3: "TAMPERED: it is not what was signed",
     4: "NOT TRUSTED: no key or source that is trusted stands behind it",
@@ -96,7 +109,7 @@ def _digest(_ctx: click.Context, _option: click.Parameter, value: str | None) ->
     "--history", metavar="URL", help="Also prove the history in this evidence store, and this run's place in it."
 )
 @click.option("--allow-partial", is_flag=True, help="Accept a run that could not read everything in its scope.")
-@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
+@output.json_option()
 @click.option("--quiet", is_flag=True, help="Print only what failed, and the outcome.")
 def command(
     run: Path,
@@ -150,8 +163,11 @@ def command(
     if as_json:
         click.echo(json.dumps(_document(run, found), indent=2))
     else:
-        for line in lines(found, quiet=quiet):
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in lines(found, quiet=quiet, width=width):
             click.echo(line)
+        if not quiet:
+            output.next_step(_next(found, trust))
     return found.exit_code
 
 
@@ -252,31 +268,55 @@ def _document(run: Path, found: Verification) -> dict[str, object]:
     }
 
 
-def lines(found: Verification, *, quiet: bool = False) -> Iterator[str]:
-    """Yield what a person is told of a verification, a line a check and then the outcome."""
+def _next(found: Verification, trust: Path | None) -> str:
+    """Return what a person may do now."""
+    if found.exit_code is Exit.UNTRUSTED and trust is not None:
+        return "do not rely on it. Ask the organisation that signs whether this key, source and host are theirs."
+    if found.exit_code is Exit.OK and any(check.name == "replay" and check.mark == "skipped" for check in found.checks):
+        return "--replay judges the snapshot again, too."
+    return _NEXT[found.exit_code]
+
+
+def lines(found: Verification, *, quiet: bool = False, width: int | None = None) -> Iterator[str]:
+    """Yield what a person is told of a verification, a line a check and then the outcome.
+
+    With the ``width`` of a terminal, long lines are wrapped; without, each stays one, for other programs.
+    """
     for check in found.checks:
         if not quiet or check.mark == "failed":
-            yield _line(check)
+            yield from _lines(check, width)
     intact = any(check.name == "digests" and check.mark == "ok" for check in found.checks)
     if found.exit_code is Exit.UNTRUSTED and intact:
-        yield "Its files are as listed in SHA256SUMS: it is intact, but anybody can have made it."
+        yield from _wrapped("Its files are as listed in SHA256SUMS: it is intact, but anybody can have made it.", width)
     if found.lab:
-        yield click.style(_LABORATORY, fg="yellow", bold=True)
+        yield from _painted(_LABORATORY, "doubt", width)
     if found.exit_code in {Exit.OK, Exit.NOT_COMPLIANT} and found.run is not None:
         proven = f" by {found.proven_at}" if found.proven_at else ""
         outcome = f"run {_shown(found.run.run_id)} ({found.run.outcome}, source {found.run.source})"
         told = f"VERIFIED: {outcome}, signed{proven} with key {found.key_id}"
         if found.exit_code is Exit.NOT_COMPLIANT:
-            yield click.style(f"{told}. NOT COMPLIANT, which was demanded.", fg="red", bold=True)
+            yield from _painted(f"{told}. NOT COMPLIANT, which was demanded.", "bad", width)
         else:
-            yield click.style(told, fg="green", bold=True)
+            yield from _painted(told, "good", width)
     else:
-        yield click.style(f"NOT VERIFIED. {_MEANING[found.exit_code]}.", fg="red", bold=True)
+        yield from _painted(f"NOT VERIFIED. {_MEANING[found.exit_code]}.", "bad", width)
 
 
-def _line(check: Check) -> str:
-    mark = click.style(f"{check.mark:<8}", fg=_COLOURS[check.mark])
-    return f"{mark} {check.name:<17} {_shown(check.detail)}"
+def _lines(check: Check, width: int | None) -> Iterator[str]:
+    mark, told = f"{check.mark:<8}", f"{check.mark:<8} {check.name:<17} {_shown(check.detail)}"
+    indent = _COLUMN if width is not None and width >= 2 * _COLUMN else 2
+    for number, line in enumerate(_wrapped(told, width, indent)):
+        yield line if number else output.painted(mark, _COLOURS[check.mark]) + line.removeprefix(mark)
+
+
+def _painted(text: str, role: str, width: int | None) -> Iterator[str]:
+    return (output.painted(line, role) for line in _wrapped(text, width))
+
+
+def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
 
 
 def _shown(text: str) -> str:
