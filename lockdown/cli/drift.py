@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lockdown.cli import departures, options, visible
 from lockdown.cli.audit import answer, exit_code, perform, summarise, wanted
 from lockdown.errors import Exit
+
+if TYPE_CHECKING:
+    from lockdown.run import Wanted
 
 _OF_ACCEPTANCE = frozenset(
     {"trust", "trust_fingerprint", "trust_state", "config_file", "cloud", "authority", "out", "key", "tsa"}
@@ -75,13 +78,8 @@ def command(
         _refuse_others(ctx, {**chosen, "environment": environment})
         return _accept(baseline, found, accepted, reason, as_json=as_json, quiet=quiet, **chosen)
     asked = wanted(**chosen, baseline=baseline)
-    if environment is not None:
-        if asked.snapshot is not None:
-            raise click.UsageError("--environment asks Azure, --snapshot does without it: give one.")
-        asked = replace(
-            asked, departures=departures.asked(environment, asked.scope.subscriptions, asked.cloud, asked.authority)
-        )
-    finished = perform(asked, quiet=quiet)
+    looked = _looked(environment, asked)
+    finished = perform(replace(asked, departures=looked), quiet=quiet)
     document = finished.document or {}
     if not quiet:
         from lockdown.report import drift_text
@@ -92,12 +90,22 @@ def command(
         if not document["empty"]:
             click.echo(_NEXT, err=True)
     answer(finished, as_json=as_json)
+    departures.check(looked)
     judged = exit_code(finished.record, fail_on)
     if judged is Exit.INCOMPLETE or not document["complete"]:
         return Exit.INCOMPLETE
     if not document["empty"]:
         return Exit.DRIFT
     return judged if fail_on else Exit.OK
+
+
+def _looked(environment: Path | None, asked: Wanted) -> departures.Departures | None:
+    """Return what looks at the environment file, if there is one."""
+    if environment is None:
+        return None
+    if asked.snapshot is not None:
+        raise click.UsageError("--environment asks Azure, --snapshot does without it: give one.")
+    return departures.asked(environment, asked.scope.subscriptions, asked.cloud, asked.authority)
 
 
 def _refuse_others(ctx: click.Context, chosen: dict[str, Any]) -> None:

@@ -46,6 +46,9 @@ class Asked:
     authority: str | None
     key: str | None
     quiet: bool
+    status: bool = False
+    adopt: bool = False
+    remove_workload: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,9 @@ class _Work:
 @click.option("--plan", is_flag=True, help="Say what is to be done, and write nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before anything is written or removed.")
 @click.option("--destroy", is_flag=True, help="Remove the environment: what is tagged as its own, and nothing else.")
+@click.option("--status", is_flag=True, help="Say which release of the workload the cluster runs, and write nothing.")
+@click.option("--adopt", is_flag=True, help="Replace what the original deployer released into the cluster.")
+@click.option("--remove-workload", is_flag=True, help="Take the workload out of the cluster; data stays.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of environment files.")
 @click.option(
     "--out",
@@ -122,9 +128,18 @@ def command(environment: Path | None, destroy: bool, schema: bool, subscription:
         asked = Asked(environment, config.subscription_id(subscription), **chosen)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--subscription") from error
+    if asked.status:
+        return _status(asked)
     if not (asked.yes or asked.plan or _can_ask()):
         raise UsageError("Nothing was written: nobody said that it shall be.", _YES)
     return _destroy(asked) if destroy else _build(asked)
+
+
+def _status(asked: Asked) -> int:
+    from lockdown.cli import workload
+
+    with _work(replace(asked, plan=True), _environment(asked)) as work:
+        return workload.status(work.site, work.arm, as_json=asked.as_json)
 
 
 def _build(asked: Asked) -> int:
@@ -267,19 +282,18 @@ def _settle(work: _Work, outcome: Outcome) -> None:
     from lockdown.provisioner import settled, show
     from lockdown.provisioner.answers import RefusedError
 
-    wanted = settled.expected(work.blueprint, outcome.done)
-    if not wanted:
+    wanted, gone = settled.expected(work.blueprint, outcome.done), settled.passing(work.blueprint)
+    if not wanted and not gone:
         return
-    work.say(["Waiting until Azure Resource Graph shows what was built"])
+    if wanted:
+        work.say(["Waiting until Azure Resource Graph shows what was built"])
     try:
-        missing = settled.settle(work.site, work.arm, wanted)
+        late = settled.settle(work.site, work.arm, wanted, gone)
     except RefusedError as error:
         work.say([show.safe(f"Resource Graph does not say: {error}")])
         return
-    if missing:
-        work.say(
-            [f"Resource Graph does not show {len(missing)} of {len(wanted)} resources yet; what is judged may be old."]
-        )
+    if late:
+        work.say([f"Resource Graph is behind with {len(late)} resources; what is judged may be old."])
 
 
 def _destroy(asked: Asked) -> int:
@@ -334,17 +348,19 @@ def _environment(asked: Asked) -> Environment:
 @contextmanager
 def _work(asked: Asked, environment: Environment) -> Iterator[_Work]:
     """Open what a run works with. Without --out, a plan leaves nothing on the disk."""
-    from lockdown.cli import jumpbox
+    from lockdown.cli import jumpbox, workload
     from lockdown.cloud import credentials, endpoints
     from lockdown.provisioner import blueprint, output
     from lockdown.provisioner.arm import Arm
     from lockdown.provisioner.ledger import Entry, Ledger
     from lockdown.provisioner.site import Site
 
+    workload.check(environment, adopt=asked.adopt, removing=asked.remove_workload)
     cloud: Cloud = endpoints.resolve(_cloud_of(asked, environment), asked.authority)
     credential = credentials.credential(cloud)
     identity = credentials.identify(credential, cloud)
-    site = Site(environment, asked.subscription, identity.tenant)
+    who = {"caller": identity.object_id, "adopt": asked.adopt, "removing": asked.remove_workload}
+    site = Site(environment, asked.subscription, identity.tenant, **who)
     out = asked.out or ENVIRONMENTS / environment.environment
 
     def unlogged(_entry: Entry) -> None:

@@ -1,11 +1,12 @@
-"""Waits until Azure Resource Graph shows what was made: it follows Resource Manager by seconds or by minutes."""
+"""Waits until Azure Resource Graph shows how things are: it follows Resource Manager by seconds or by minutes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from lockdown.provisioner.arm import Arm
-from lockdown.provisioner.graph import OWNER_TAG, Blueprint, Resource
+from lockdown.provisioner.graph import OWNER_TAG, Blueprint, Resource, Step
 from lockdown.provisioner.site import Site
 
 _GRAPH, _VERSION = "/providers/Microsoft.ResourceGraph/resources", "2022-10-01"
@@ -14,29 +15,36 @@ _PAGE = 1000
 
 
 def expected(blueprint: Blueprint, keys: Iterable[str]) -> frozenset[str]:
-    """Return the ids, in lower case, that Resource Graph will show for what was created: those that carry our tag."""
+    """Return the ids, in lower case, that Resource Graph will show for what was made to last: those with our tag."""
     steps = (blueprint.steps.get(key) for key in keys)
-    return frozenset(
-        step.id.lower()
-        for step in steps
-        if isinstance(step, Resource) and OWNER_TAG in (step.body.get("tags") or {}) and "/providers/" in step.id
-    )
+    return frozenset(step.id.lower() for step in steps if _is_shown(step) and not step.temporary)
 
 
-def settle(site: Site, arm: Arm, wanted: frozenset[str]) -> frozenset[str]:
-    """Wait until Resource Graph shows every one of these ids; return those that it does not show after five minutes.
+def passing(blueprint: Blueprint) -> frozenset[str]:
+    """Return the ids, in lower case, of what is gone at the end of a run: an audit must not judge it any more."""
+    return frozenset(step.id.lower() for step in blueprint if _is_shown(step) and step.temporary)
+
+
+def settle(site: Site, arm: Arm, wanted: frozenset[str], gone: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Wait until Resource Graph shows every one of the wanted ids, and none of those that are gone.
+
+    Returns those of which it still says otherwise after five minutes.
 
     Raises:
         RefusedError: Resource Graph does not answer.
     """
     until = arm.now() + _LONGEST
-    missing = wanted
-    while missing:
-        missing = wanted - _shown(site, arm)
-        if not missing or arm.now() >= until:
-            break
+    while wanted or gone:
+        shown = _shown(site, arm)
+        late = (wanted - shown) | (gone & shown)
+        if not late or arm.now() >= until:
+            return late
         arm.wait(_PAUSE)
-    return missing
+    return frozenset()
+
+
+def _is_shown(step: Step | None) -> TypeGuard[Resource]:
+    return isinstance(step, Resource) and OWNER_TAG in (step.body.get("tags") or {}) and "/providers/" in step.id
 
 
 def _shown(site: Site, arm: Arm) -> frozenset[str]:

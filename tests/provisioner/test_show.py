@@ -19,10 +19,14 @@ from lockdown.provisioner.checks import Finding
 from lockdown.provisioner.destroy import Removal, Removals, Staying
 from lockdown.provisioner.differ import Difference
 from lockdown.provisioner.environment import load
+from lockdown.provisioner.graph import Resource
 from lockdown.provisioner.outcome import Failure, LeftOpen, Outcome
 from lockdown.provisioner.preflight import Preflight
 from lockdown.provisioner.site import Site
+from lockdown.sandbox.server import Sandbox
+from tests.provisioner.azure import connect
 from tests.provisioner.manual import SUBSCRIPTION, TENANT
+from tests.provisioner.test_blueprint_network import site_of
 from tests.provisioner.test_environment import ENVIRONMENTS
 
 PATH = next(path for path in ENVIRONMENTS if path.stem == "coa-private")
@@ -147,3 +151,23 @@ def test_what_resource_graph_must_show_are_resources_that_carry_our_tag() -> Non
     assert SITE.group_id.lower() not in wanted
     assert not any("/roleassignments/" in one or "/subnets/" in one for one in wanted)
     assert settled.expected(found, ()) == frozenset()
+
+
+def test_what_was_there_for_a_while_is_waited_for_to_go_and_not_to_come() -> None:
+    with Sandbox("empty", operation_seconds=0, lag=20) as azure, connect(azure) as arm:
+        site = site_of("jumpbox", subscription=azure.subscription)
+        found = build(site)
+        address = found.steps["jumpbox/address"]
+        assert isinstance(address, Resource)
+        assert not {step.id.lower() for step in found if isinstance(step, Resource) and step.temporary} & (
+            settled.expected(found, found.steps)
+        )
+        gone = settled.passing(found)
+        assert address.id.lower() in gone
+        arm.put(site.network_group_id, "2024-11-01", {"location": site.location, "tags": site.tags})
+        arm.put(address.id, address.api_version, address.body)
+        assert settled.settle(site, arm, frozenset({address.id.lower()})) == frozenset()
+        arm.delete(address.id, address.api_version)
+        began = arm.now()
+        assert settled.settle(site, arm, frozenset(), gone) == frozenset()
+        assert 10 < arm.now() - began < 60
