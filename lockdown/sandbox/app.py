@@ -31,7 +31,7 @@ def build(
     async def endpoints(request: Request) -> Response:
         try:
             version = request.query_params.get("api-version", "")
-            return JSONResponse(metadata.endpoints(settings.url, state.tenant, version))
+            return JSONResponse(metadata.endpoints(settings.url, state.tenant, version, settings.cloud))
         except ArmError as error:
             return JSONResponse(error.body(), error.status)
 

@@ -13,13 +13,14 @@ CORES = 100
 """The cores that a subscription may have in a region unless the option ``limits`` says otherwise (``cores``)."""
 
 _SIZE = re.compile(r"Standard_(?P<family>[A-Z]+)(?P<number>\d+)(?P<features>[a-z]*)(?P<version>_v\d)?")
-_OFFERED = (
+SIZES = (
     *(f"Standard_D{number}s_v{version}" for version in (3, 4, 5) for number in (2, 4, 8, 16, 32)),
     *(f"Standard_D{number}ds_v{version}" for version in (4, 5) for number in (2, 4, 8, 16, 32)),
     *(f"Standard_E{number}s_v5" for number in (2, 4, 8, 16)),
     *(f"Standard_F{number}s_v2" for number in (2, 4, 8, 16)),
     *("Standard_D2_v2", "Standard_D3_v2", "Standard_D4_v2", "Standard_B2s", "Standard_B2ms"),
 )
+"""The sizes of machines that every region offers."""
 _OLD = {"Standard_D2_v2": 2, "Standard_D3_v2": 4, "Standard_D4_v2": 8, "Standard_B2s": 2, "Standard_B2ms": 2}
 _TYPES = {"microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets"}
 
@@ -71,7 +72,7 @@ def usages(context: Context, subscription: str, location: str) -> list[dict[str,
     for size, count in _machines(context.state, subscription, location):
         used[family(size)] = used.get(family(size), 0) + cores(size) * count
     limit = context.limit("cores", CORES)
-    families = dict.fromkeys([family(size) for size in _OFFERED])
+    families = dict.fromkeys([family(size) for size in SIZES])
     return [
         _usage("cores", "Total Regional vCPUs", sum(used.values()), limit),
         _usage("virtualMachines", "Virtual Machines", 0, 25000),
@@ -98,7 +99,7 @@ def skus(location: str) -> list[dict[str, Any]]:
             ],
             "restrictions": [],
         }
-        for size in _OFFERED
+        for size in SIZES
     ]
 
 

@@ -42,6 +42,12 @@ def _tables(workspace: Document) -> Mapping[str, Properties]:
     return {name: workspace_tables.table(name, days) for name in workspace_tables.NAMES}
 
 
+def _pools(cluster: Document) -> Mapping[str, Properties]:
+    """Return the node pools of a cluster, which it shows as parts of its own."""
+    pools = (cluster.get("properties") or {}).get("agentPoolProfiles") or ()
+    return {str(pool["name"]): {key: value for key, value in pool.items() if key != "name"} for pool in pools}
+
+
 _RETENTION = 30
 _OF: Mapping[str, Callable[[Document], Mapping[str, Properties]]] = {
     **{f"microsoft.storage/storageaccounts/{name.lower()}": _services(name) for name in SERVICES},
@@ -52,9 +58,10 @@ _OF: Mapping[str, Callable[[Document], Mapping[str, Properties]]] = {
         name: parameters.mysql(name) for name in parameters.MYSQL
     },
     "microsoft.operationalinsights/workspaces/tables": _tables,
+    "microsoft.containerservice/managedclusters/agentpools": _pools,
 }
 """Type to what its parent has of it: names and properties."""
-_SPELT = {name.lower(): name for name in (*SERVICES, "configurations", "tables")}
+_SPELT = {name.lower(): name for name in (*SERVICES, "configurations", "tables", "agentPools")}
 
 
 def document(state: State, resource_id: str) -> Document | None:

@@ -99,6 +99,7 @@ class Kind:
         computed: properties that only the service writes; what a request says of them is ignored.
         name: what a name must match.
         inline: the property of the parent that holds resources of this type, or '' if each is its own document.
+        flat: whether the parent shows each as one object, the name beside the properties, and without an id.
         tracked: whether it has a location and tags of its own.
         worldwide: whether it stands in no region: its location is ``global``.
         patch: ``merge``, or ``tags`` when nothing else can be patched.
@@ -110,6 +111,7 @@ class Kind:
         applied: side effects on other documents once it is stored.
         removable: refuses a delete that Azure refuses.
         removed: side effects of its removal.
+        failed: writes that its operation failed, where that is not in a document of its own.
         links: the references that others show.
         in_use: slot to the (code, message) that refuses a delete while the slot is taken; ``{id}``, ``{by}``.
         actions: POST actions by lower-case name.
@@ -121,6 +123,7 @@ class Kind:
     computed: frozenset[str] = frozenset()
     name: re.Pattern[str] = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?")
     inline: str = ""
+    flat: bool = False
     tracked: bool = True
     worldwide: bool = False
     patch: str = "merge"
@@ -135,6 +138,7 @@ class Kind:
     applied: Callable[[Context, Document, Document | None], None] = _nothing
     removable: Callable[[Context, Document], None] = _free
     removed: Callable[[Context, Document], None] = _free
+    failed: Callable[[Context, Document], None] | None = None
     links: Callable[[Document], frozenset[Link]] = _no_links
     in_use: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     actions: Mapping[str, Action] = field(default_factory=dict)

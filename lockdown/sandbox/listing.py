@@ -30,7 +30,7 @@ def collection(call: Call, target: ResourceId) -> Answer:
     call.demand(f"{target.type}/read", target.scope if target.parent is None else target.parent.id)
     _check_scope(call, target)
     kind = kind_of(target.type)
-    if kind is not None and kind.inline and target.parent is not None:
+    if kind is not None and kind.inline and not kind.flat and target.parent is not None:
         found = links.find(call.state, target.parent.id)
         holder = found[0] if found else {}
         listed = (holder.get("properties") or {}).get(kind.inline) or []

@@ -5,21 +5,10 @@ Sources: the ``/metadata/endpoints`` answers of ARM (2015-01-01, 2019-05-01, 202
 
 from typing import Any
 
+from lockdown.sandbox import clouds
 from lockdown.sandbox.arm_error import ArmError
 
 NAME = "lockdown-sandbox"
-_SUFFIXES = {
-    "acrLoginServer": "azurecr.io",
-    "attestationEndpoint": "attest.azure.net",
-    "keyVaultDns": "vault.azure.net",
-    "mhsmDns": "managedhsm.azure.net",
-    "mysqlServerEndpoint": "mysql.database.azure.com",
-    "postgresqlServerEndpoint": "postgres.database.azure.com",
-    "sqlServerHostname": "database.windows.net",
-    "storage": "core.windows.net",
-    "storageSyncEndpointSuffix": "afs.azure.net",
-    "synapseAnalytics": "dev.azuresynapse.net",
-}
 
 
 def audiences(url: str) -> tuple[str, ...]:
@@ -32,7 +21,7 @@ def vault_audience(url: str) -> str:
     return f"{url}/vault"
 
 
-def endpoints(url: str, tenant: str, version: str) -> Any:  # noqa: ANN401  # a JSON value
+def endpoints(url: str, tenant: str, version: str, cloud: str = "public") -> Any:  # noqa: ANN401  # a JSON value
     """Return the body of ``/metadata/endpoints``.
 
     2019-05-01 is a list of clouds, 2022-09-01 (and other versions) the one cloud as an object, 2015-01-01 the first
@@ -56,7 +45,7 @@ def endpoints(url: str, tenant: str, version: str) -> Any:  # noqa: ANN401  # a 
             "portalEndpoint": f"{url}/portal/",
             "authentication": authentication,
         }
-    cloud = {
+    found = {
         "name": NAME,
         "portal": f"{url}/portal",
         "authentication": {**authentication, "identityProvider": "AAD"},
@@ -71,9 +60,9 @@ def endpoints(url: str, tenant: str, version: str) -> Any:  # noqa: ANN401  # a 
         "ossrdbmsResourceId": f"{url}/ossrdbms/",
         "logAnalyticsResourceId": f"{url}/loganalytics/",
         "vmImageAliasDoc": f"{url}/aliases.json",
-        "suffixes": _SUFFIXES,
+        "suffixes": dict(clouds.SUFFIXES[cloud]),
     }
-    return [cloud] if version == "2019-05-01" else cloud
+    return [found] if version == "2019-05-01" else found
 
 
 def openid_configuration(url: str, tenant: str, *, version: int) -> dict[str, Any]:

@@ -12,26 +12,17 @@ from lockdown.sandbox.providers import batch, key_vaults, postgres, registry, st
 from lockdown.sandbox.resource_id import normal_location
 from lockdown.sandbox.state import Document, State, subscription_of
 
-BATCH_ACCOUNTS = 3
-"""How many Batch accounts a subscription may have in a region, unless ``limits`` says otherwise."""
+_Asked = Callable[[State, str, str], dict[str, Any]]
 
-_ASKED = {
-    "microsoft.storage": "Microsoft.Storage/storageAccounts",
-    "microsoft.containerregistry": "Microsoft.ContainerRegistry/registries",
-    "microsoft.keyvault": "Microsoft.KeyVault/vaults",
-    "microsoft.dbforpostgresql": "Microsoft.DBforPostgreSQL/flexibleServers",
-    "microsoft.batch": "Microsoft.Batch/batchAccounts",
+_NAMES: Mapping[str, tuple[str, _Asked]] = {
+    "microsoft.storage": (storage.TYPE, lambda state, _, name: storage.check_name(state, name)),
+    "microsoft.containerregistry": (registry.TYPE, lambda state, _, name: registry.check_name(state, name)),
+    "microsoft.keyvault": (key_vaults.TYPE, lambda state, _, name: key_vaults.check_name(state, name)),
+    "microsoft.dbforpostgresql": (postgres.TYPE, lambda state, _, name: postgres.check_name(state, name)),
+    "microsoft.batch": (batch.TYPE, batch.check_name),
 }
-"""Namespace to the type whose names can be asked about."""
-
-_RULES: Mapping[str, Callable[[State, str, str], dict[str, Any]]] = {
-    "Microsoft.Batch/batchAccounts": batch.check_name,
-    "Microsoft.ContainerRegistry/registries": lambda state, _, name: registry.check_name(state, name),
-    "Microsoft.DBforPostgreSQL/flexibleServers": lambda state, _, name: postgres.check_name(state, name),
-    "Microsoft.KeyVault/vaults": lambda state, _, name: key_vaults.check_name(state, name),
-    "Microsoft.Storage/storageAccounts": lambda state, _, name: storage.check_name(state, name),
-}
-"""What answers for a type: a function of the state, the location that was asked about ('' for all), and the name."""
+"""Namespace to the type whose names can be asked about, and what answers: its provider, given the state, the location
+that was asked about ('' for all) and the name."""
 
 _VERSIONS = ("14", "15", "16", "17")
 _SERVERS = {
@@ -49,11 +40,11 @@ def answer(call: Call, segments: list[str], lower: list[str]) -> Answer | None:
         return None
     scope = "/" + "/".join(segments[:2])
     match call.method, lower[3:]:
-        case "POST", [namespace, *place, "checknameavailability"] if namespace in _ASKED and place[:1] in (
+        case "POST", [namespace, *place, "checknameavailability"] if namespace in _NAMES and place[:1] in (
             [],
             ["locations"],
         ):
-            return _name(call, scope, _ASKED[namespace], "".join(place[1:]))
+            return _name(call, scope, *_NAMES[namespace], "".join(place[1:]))
         case "GET", ["microsoft.compute", "skus"]:
             return _skus(call, scope)
         case "GET", [namespace, "locations", place, question] if (namespace, question) in _IN_A_REGION:
@@ -81,7 +72,7 @@ def _permissions(call: Call, scope: str) -> Answer:
     return Answer(200, {"value": found})
 
 
-def _name(call: Call, scope: str, type_: str, place: str) -> Answer:
+def _name(call: Call, scope: str, type_: str, asked_of: _Asked, place: str) -> Answer:
     namespace = type_.partition("/")[0]
     operation = f"{namespace}/{'locations/' if place else ''}checkNameAvailability/read"
     call.demand(operation, scope)
@@ -92,7 +83,7 @@ def _name(call: Call, scope: str, type_: str, place: str) -> Answer:
     asked = str(body.get("type") or type_)
     if asked.lower() != type_.lower():
         raise bad_request(f"The type '{asked}' has no names that can be checked here.", target="type")
-    return Answer(200, _RULES[type_](call.state, place, name))
+    return Answer(200, asked_of(call.state, place, name))
 
 
 def _skus(call: Call, scope: str) -> Answer:
@@ -114,7 +105,7 @@ def _usages(call: Call, place: str) -> Document:
 
 def _batch(call: Call, place: str) -> Document:
     del place
-    return {"accountQuota": call.settings.limits.get("batch-accounts", BATCH_ACCOUNTS)}
+    return {"accountQuota": call.settings.limits.get("batch-accounts", batch.ACCOUNTS)}
 
 
 def _databases(call: Call, place: str) -> Document:

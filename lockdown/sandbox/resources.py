@@ -187,7 +187,9 @@ def _start(
 
     def fail() -> None:
         found = links.find(context.state, resource_id)
-        if found is not None:
+        if found is not None and kind.failed is not None:
+            kind.failed(context, found[1])
+        elif found is not None:
             found[1].setdefault("properties", {})["provisioningState"] = "Failed"
             context.put(found[0])
 
@@ -245,6 +247,9 @@ def _store_inline(call: Call, kind: Kind, parent: ResourceId, part: Document, op
     changed = copy.deepcopy(holder)
     listed = changed["properties"].setdefault(kind.inline, [])
     plain = {name: value for name, value in part.items() if not name.startswith("_")}
+    if kind.flat:
+        _check_idle(call, parent.id)
+        plain = {"name": part["name"], **part["properties"]}
     for index, item in enumerate(listed):
         if str(item.get("name", "")).lower() == str(part["name"]).lower():
             listed[index] = plain

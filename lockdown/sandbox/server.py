@@ -16,7 +16,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lockdown.errors import ToolError, UsageError
-from lockdown.sandbox import app, exposure, faults, persistence, policies, scenarios
+from lockdown.sandbox import app, clouds, exposure, faults, persistence, policies, scenarios
+from lockdown.sandbox import limits as limits_of
 from lockdown.sandbox.back_references import complete
 from lockdown.sandbox.clock import Clock
 from lockdown.sandbox.exposure import Exposure
@@ -88,7 +89,7 @@ class Sandbox:
             limits: what a subscription may have of something, such as ``batch-accounts``.
             unregistered: namespaces of resource providers that are not registered.
             replication_seconds: how long Entra ID takes to tell Resource Manager of a new identity.
-            cloud: ``public`` or ``us-government``.
+            cloud: what it is like: ``AzureCloud`` (or ``public``), ``AzureUSGovernment`` (or ``us-government``).
             denied_types: resource types that a policy assignment on every subscription refuses.
 
         Raises:
@@ -107,17 +108,17 @@ class Sandbox:
         self.subscription = (readable or [origin.subscriptions[0][0]])[0]
         self._origin = origin
         self._fresh = saved is None
-        self._denied_types = list(denied_types)
+        self._denied_types = limits_of.types(denied_types)
         self._port = port
         self._settings = Settings(
             lag=lag,
             quota=quota,
             operation_seconds=operation_seconds,
             typical=time_scale is not None,
-            limits=dict(limits or {}),
-            unregistered=frozenset(namespace.lower() for namespace in unregistered),
+            limits=limits_of.limits(limits or {}),
+            unregistered=limits_of.namespaces(unregistered),
             replication_seconds=replication_seconds,
-            cloud=cloud,
+            cloud=clouds.resolve(cloud),
         )
         self._keeper = Keeper(state_file, origin, self.state)
         self._folder: Path | None = None

@@ -16,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from azure.mgmt.batch import models as batch
 from azure.mgmt.compute import models as compute
 from azure.mgmt.containerregistry import models as registry
+from azure.mgmt.containerservice import models as containerservice
 from azure.mgmt.keyvault import models as key_vault
 from azure.mgmt.loganalytics import models as log_analytics
 from azure.mgmt.network import models as network
@@ -31,8 +32,16 @@ _ENVELOPE = frozenset({"location", "tags"})
 ROOTS: Mapping[str, tuple[ModuleType, Sequence[str]]] = {
     "batch": (batch, ("BatchAccountProperties", "BatchAccountCreateProperties")),
     "compute": (compute, ("EncryptionSetProperties",)),
+    "containerservice": (
+        containerservice,
+        ("ManagedClusterProperties", "ManagedClusterAgentPoolProfileProperties"),
+    ),
     "key_vault": (key_vault, ("VaultProperties", "KeyProperties")),
     "log_analytics": (log_analytics, ("WorkspaceProperties", "TableProperties")),
+    "machines": (
+        compute,
+        ("VirtualMachineProperties", "VirtualMachineExtensionProperties", "DiskProperties"),
+    ),
     "network": (
         network,
         (

@@ -36,6 +36,25 @@ def test_every_url_in_it_is_this_host(local_azure: Sandbox, arm: ArmClient) -> N
     assert all(url.startswith(local_azure.url) for url in urls)
 
 
+@pytest.mark.parametrize(
+    ("cloud", "storage", "vault"),
+    [
+        ("AzureCloud", "core.windows.net", "vault.azure.net"),
+        ("AzureUSGovernment", "core.usgovcloudapi.net", "vault.usgovcloudapi.net"),
+    ],
+)
+def test_its_suffixes_are_those_of_the_names_that_services_get(cloud: str, storage: str, vault: str) -> None:
+    with Sandbox("empty", operation_seconds=0, cloud=cloud) as sandbox:
+        arm = ArmClient(sandbox)
+        one = endpoints(arm, "2022-09-01")
+        assert isinstance(one, dict)
+        suffixes = one["suffixes"]
+        assert (suffixes["storage"], suffixes["keyVaultDns"]) == (storage, vault)
+        made = arm.account(arm.group("g"), "suffixed")["properties"]
+        assert made["primaryEndpoints"]["blob"] == f"https://suffixed.blob.{suffixes['storage']}/"
+        arm.close()
+
+
 def test_a_version_is_needed(arm: ArmClient) -> None:
     assert endpoints(arm, "") == {
         "error": {

@@ -27,12 +27,6 @@ def _cluster(document: Document, documents: Documents) -> Iterator[Opening]:
     del documents
 
 
-def _agent_pool(document: Document, documents: Documents) -> Iterator[Opening]:
-    del documents
-    if at(document, "properties.enableNodePublicIP"):
-        yield Opening(str(document["id"]), NODES)
-
-
 def _batch_pool(document: Document, documents: Documents) -> Iterator[Opening]:
     del documents
     provision = "properties.networkConfiguration.publicIPAddressConfiguration.provision"
@@ -42,7 +36,6 @@ def _batch_pool(document: Document, documents: Documents) -> Iterator[Opening]:
 
 RULES: Mapping[str, Rule] = {
     _CLUSTER: Rule(_cluster),
-    f"{_CLUSTER}/agentpools": Rule(_agent_pool),
     "microsoft.batch/batchaccounts/pools": Rule(_batch_pool),
 }
 """Lower-case type to what is looked for in it."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from lockdown.sandbox.kind import Kind
 from lockdown.sandbox.providers import (
+    agent_pools,
     alerts,
     authorization,
     bastion,
@@ -40,6 +41,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         *defender.KINDS,
         *policies.KINDS,
+        *agent_pools.KINDS,
         *alerts.KINDS,
         *authorization.KINDS,
         *bastion.KINDS,

@@ -18,7 +18,7 @@ from lockdown.sandbox.providers.bodies import at, check_fixed, choose, described
 from lockdown.sandbox.providers.private_endpoints import reflect
 from lockdown.sandbox.state import Document, State, subscription_of
 
-_TYPE = "Microsoft.Batch/batchAccounts"
+TYPE = "Microsoft.Batch/batchAccounts"
 _NAME = re.compile(r"[a-z0-9]{3,24}")
 _SHAPE, _COMPUTED = described(
     "batch",
@@ -38,7 +38,8 @@ _QUOTAS = {
     "poolQuota": ("batch-pools", 100),
     "activeJobAndJobScheduleQuota": ("batch-jobs", 300),
 }
-_ACCOUNTS = 3
+ACCOUNTS = 3
+"""How many a subscription may have in a region, unless ``limits`` says otherwise."""
 
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
@@ -74,9 +75,9 @@ def _admit(context: Context, document: Document) -> None:
     held = [
         found
         for found in context.state.below(f"/subscriptions/{subscription}")
-        if str(found["type"]).lower() == _TYPE.lower() and found.get("location") == location
+        if str(found["type"]).lower() == TYPE.lower() and found.get("location") == location
     ]
-    most = context.limit("batch-accounts", _ACCOUNTS)
+    most = context.limit("batch-accounts", ACCOUNTS)
     if len(held) >= most:
         raise ArmError(
             409,
@@ -158,7 +159,7 @@ def check_name(state: State, location: str, name: str) -> dict[str, Any]:
         return {"nameAvailable": False, "reason": "Invalid", "message": message}
     for document in state.documents():
         taken = document.get("name") == name and document.get("location") == location
-        if taken and str(document.get("type", "")).lower() == _TYPE.lower():
+        if taken and str(document.get("type", "")).lower() == TYPE.lower():
             message = f"An account named '{name}' is already in use."
             return {"nameAvailable": False, "reason": "AlreadyExists", "message": message}
     return {"nameAvailable": True}
@@ -177,8 +178,8 @@ def _list_keys(context: Context, document: Document, body: Document) -> tuple[in
 
 KINDS = (
     Kind(
-        _TYPE, _SHAPE, computed=_COMPUTED, name=_NAME, create="location", delete="async", seconds=90,
+        TYPE, _SHAPE, computed=_COMPUTED, name=_NAME, create="location", delete="async", seconds=90,
         prepare=_prepare, applied=_applied, actions={"listkeys": _list_keys},
     ),
-    connections.kind(_TYPE),
+    connections.kind(TYPE),
 )  # fmt: skip

@@ -4,33 +4,23 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from lockdown.sandbox import shapes
+from lockdown.sandbox import clouds, shapes
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Shape
 from lockdown.sandbox.state import Document
 
-SUFFIXES: Mapping[str, Mapping[str, str]] = {
-    "public": {
-        "batch": "batch.azure.com",
-        "postgres": "postgres.database.azure.com",
-        "registry": "azurecr.io",
-        "storage": "core.windows.net",
-        "vault": "vault.azure.net",
-    },
-    "us-government": {
-        "batch": "batch.usgovcloudapi.net",
-        "postgres": "postgres.database.usgovcloudapi.net",
-        "registry": "azurecr.us",
-        "storage": "core.usgovcloudapi.net",
-        "vault": "vault.usgovcloudapi.net",
-    },
+_OF = {
+    "postgres": "postgresqlServerEndpoint",
+    "registry": "acrLoginServer",
+    "storage": "storage",
+    "vault": "keyVaultDns",
 }
-"""Cloud to what the public names of services end with."""
 
 
 def suffix(context: Context, service: str) -> str:
     """Return what the public names of a service end with in this cloud."""
-    return SUFFIXES[context.settings.cloud][service]
+    cloud = context.settings.cloud
+    return clouds.BATCH[cloud] if service == "batch" else clouds.SUFFIXES[cloud][_OF[service]]
 
 
 def described(file: str, model: str, written: str = "", **further: Any) -> tuple[Shape, frozenset[str]]:  # noqa: ANN401

@@ -18,8 +18,8 @@ from lockdown.sandbox.providers.bodies import at, check_fixed, choose, described
 from lockdown.sandbox.providers.private_endpoints import reflect
 from lockdown.sandbox.state import Document, State, subscription_of, visible
 
-_TYPE = "Microsoft.KeyVault/vaults"
-_KEYS = f"{_TYPE}/keys"
+TYPE = "Microsoft.KeyVault/vaults"
+_KEYS = f"{TYPE}/keys"
 _DELETED = "Microsoft.KeyVault/locations/deletedVaults"
 _NAME = re.compile(r"(?=.{3,24}$)[A-Za-z](-?[A-Za-z0-9])+")
 _SHAPE, _COMPUTED = described("key_vault", "VaultProperties", provisioningState=None, vaultUri=None)
@@ -182,7 +182,7 @@ def check_name(state: State, name: str) -> dict[str, Any]:
         message = "Vault name must be between 3-24 alphanumeric characters and hyphens, beginning with a letter."
         return {"nameAvailable": False, "reason": "AccountNameInvalid", "message": message}
     held = (
-        str(found.get("name", "")).lower() == name.lower() and str(found.get("type", "")).lower() == _TYPE.lower()
+        str(found.get("name", "")).lower() == name.lower() and str(found.get("type", "")).lower() == TYPE.lower()
         for found in state.documents()
     )
     if any(held) or deleted_vaults(state, name=name):
@@ -240,10 +240,10 @@ def _not_removable(context: Context, document: Document) -> None:
 
 KINDS = (
     Kind(
-        _TYPE, _SHAPE, computed=_COMPUTED, name=_NAME, create="async", seconds=45,
+        TYPE, _SHAPE, computed=_COMPUTED, name=_NAME, create="async", seconds=45,
         prepare=_prepare, applied=_applied, removed=_removed,
     ),
-    connections.kind(_TYPE),
+    connections.kind(TYPE),
     Kind(_DELETED, dict.fromkeys(("vaultId", "location", "tags", "deletionDate", "scheduledPurgeDate",
          "purgeProtectionEnabled")), tracked=False, actions={"purge": _purge}),
     Kind(

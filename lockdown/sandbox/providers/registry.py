@@ -31,7 +31,7 @@ from lockdown.sandbox.scenarios.arm.defender import images as assessed_images
 from lockdown.sandbox.shapes import shape
 from lockdown.sandbox.state import Document, State, subscription_of
 
-_TYPE = "Microsoft.ContainerRegistry/registries"
+TYPE = "Microsoft.ContainerRegistry/registries"
 _NAME = re.compile(r"[A-Za-z0-9]{5,50}")
 _SHAPE, _COMPUTED = described("registry", "RegistryProperties")
 _KEY = "encryption.keyVaultProperties"
@@ -185,7 +185,7 @@ def check_name(state: State, name: str) -> dict[str, Any]:
         message = f"{name} is not 5 to 50 letters and digits."
         return {"nameAvailable": False, "reason": "Invalid", "message": message}
     if any(
-        str(found.get("name", "")).lower() == name.lower() and str(found.get("type", "")).lower() == _TYPE.lower()
+        str(found.get("name", "")).lower() == name.lower() and str(found.get("type", "")).lower() == TYPE.lower()
         for found in state.documents()
     ):
         message = f"The registry {name} is already in use."
@@ -199,7 +199,7 @@ def images(document: Document) -> Mapping[str, str]:
 
 
 def _import(context: Context, document: Document, body: Document) -> tuple[int, Any]:
-    check_shape(body, shape("registry", "ImportImageParameters"), "parameters", f"{_TYPE}/importImage")
+    check_shape(body, shape("registry", "ImportImageParameters"), "parameters", f"{TYPE}/importImage")
     source = body.get("source") or {}
     match = _SOURCE.fullmatch(str(source.get("sourceImage") or ""))
     if match is None or not (match["tag"] or match["digest"]):
@@ -278,9 +278,9 @@ def _list_credentials(context: Context, document: Document, body: Document) -> t
 
 KINDS = (
     Kind(
-        _TYPE, _SHAPE, computed=_COMPUTED, name=_NAME, create="async", update="async", delete="async", seconds=60,
+        TYPE, _SHAPE, computed=_COMPUTED, name=_NAME, create="async", update="async", delete="async", seconds=60,
         prepare=_prepare, applied=_applied, actions={"importimage": _import, "listcredentials": _list_credentials},
         long_actions={"importimage": 90},
     ),
-    connections.kind(_TYPE),
+    connections.kind(TYPE),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from lockdown.sandbox.providers.bodies import assigned, at, choose, described, k
 from lockdown.sandbox.providers.private_endpoints import reflect
 from lockdown.sandbox.state import Document, State
 
-_TYPE = "Microsoft.Storage/storageAccounts"
+TYPE = "Microsoft.Storage/storageAccounts"
 _NAME = re.compile(r"[a-z0-9]{3,24}")
 _KINDS = ("StorageV2", "Storage", "BlobStorage", "FileStorage", "BlockBlobStorage")
 _SKUS = (
@@ -237,7 +237,7 @@ def check_name(state: State, name: str) -> dict[str, Any]:
             "characters in length and use numbers and lower-case letters only.",
         }
     for document in state.documents():
-        if document.get("name") == name and str(document.get("type", "")).lower() == _TYPE.lower():
+        if document.get("name") == name and str(document.get("type", "")).lower() == TYPE.lower():
             return {
                 "nameAvailable": False,
                 "reason": "AlreadyExists",
@@ -268,8 +268,8 @@ def _list_keys(context: Context, document: Document, body: Document) -> tuple[in
 
 KINDS = (
     Kind(
-        _TYPE, ACCOUNT, computed=_COMPUTED, name=_NAME, create="location", seconds=30, prepare=_prepare,
+        TYPE, ACCOUNT, computed=_COMPUTED, name=_NAME, create="location", seconds=30, prepare=_prepare,
         applied=_applied, actions={"listkeys": _list_keys},
     ),
-    connections.kind(_TYPE),
+    connections.kind(TYPE),
 )  # fmt: skip
