@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lockdown.sandbox.server import Sandbox
 
 _PORTS = 65535
+_CLOUDS = ("AzureCloud", "AzureUSGovernment")
 
 
 @click.group("sandbox")
@@ -47,7 +48,7 @@ def command() -> None:
     multiple=True,
     metavar="'METHOD URL-GLOB ACTION [COUNT]'",
     help="Make matching requests go wrong; may be given again. ACTION: fail:STATUS[:CODE], delay:SECONDS, "
-    "throttle[:RETRY_AFTER], truncate, drop-before, drop-after.",
+    "throttle[:RETRY_AFTER], truncate, drop-before, drop-after, fail-operation:CODE.",
 )
 @click.option(
     "--lag", default=0.0, metavar="SECONDS", type=click.FloatRange(0), help="How far Resource Graph is behind."
@@ -55,6 +56,59 @@ def command() -> None:
 @click.option("--quota/--no-quota", default=True, help="Whether Resource Graph enforces its quota.")
 @click.option(
     "--option", "options", multiple=True, metavar="K=V", help="An option of the scenario; may be given again."
+)
+@click.option(
+    "--cloud",
+    default=_CLOUDS[0],
+    show_default=True,
+    metavar="NAME",
+    type=click.Choice(_CLOUDS, case_sensitive=False),
+    help="The cloud that it is like: AzureCloud, AzureUSGovernment.",
+)
+@click.option(
+    "--operation-seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    help="How long every operation takes; 0 ends it within its request. Default: 1.",
+)
+@click.option(
+    "--time-scale",
+    metavar="FACTOR",
+    type=click.FloatRange(0, min_open=True),
+    help="Operations take as long as in Azure, and so many seconds pass here in one of yours.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=N",
+    help="What a subscription may have, such as cores=8 or batch-accounts=0; may be given again.",
+)
+@click.option(
+    "--unregistered",
+    multiple=True,
+    metavar="NAMESPACE",
+    help="A resource provider that has to be registered first, * for all; may be given again.",
+)
+@click.option(
+    "--deny-type",
+    "denied_types",
+    multiple=True,
+    metavar="TYPE",
+    help="A resource type that an assignment of Azure Policy refuses; may be given again.",
+)
+@click.option(
+    "--replication",
+    default=0.0,
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    help="How long Entra ID takes to tell of a new identity.",
+)
+@click.option(
+    "--exposures",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="At the end, write here what accepted public traffic, when, and which request opened it (JSON).",
 )
 @output.json_option("the URL, as soon as it listens")
 def start(
@@ -68,6 +122,14 @@ def start(
     quota: bool,
     options: tuple[str, ...],
     *,
+    cloud: str,
+    operation_seconds: float | None,
+    time_scale: float | None,
+    limits: tuple[str, ...],
+    unregistered: tuple[str, ...],
+    denied_types: tuple[str, ...],
+    replication: float,
+    exposures: Path | None,
     as_json: bool,
 ) -> None:
     """Start a local Azure on 127.0.0.1 and run it until Ctrl-C or SIGTERM.
@@ -77,6 +139,8 @@ def start(
     """
     from lockdown.sandbox.server import Sandbox
 
+    if time_scale is not None and operation_seconds is not None:
+        raise UsageError("--time-scale and --operation-seconds exclude each other.", "Give one of them.")
     sandbox = Sandbox(
         scenario,
         port=port,
@@ -86,7 +150,22 @@ def start(
         quota=quota,
         state_file=state_file,
         options=_pairs(options),
+        operation_seconds=1.0 if operation_seconds is None else operation_seconds,
+        time_scale=time_scale,
+        limits=_numbers(limits),
+        unregistered=unregistered,
+        replication_seconds=replication,
+        cloud=cloud,
+        denied_types=denied_types,
     )
+    try:
+        _run(sandbox, scenario, env_file, as_json=as_json)
+    finally:
+        if exposures is not None:
+            _write_exposures(sandbox, exposures)
+
+
+def _run(sandbox: Sandbox, scenario: str, env_file: Path | None, *, as_json: bool) -> None:
     with sandbox:
         try:
             if env_file is not None:
@@ -119,6 +198,27 @@ def _pairs(options: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"The option {name!r} is given twice.", "Give it once.")
         pairs[name] = value
     return pairs
+
+
+def _numbers(limits: tuple[str, ...]) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for text in limits:
+        name, _, value = text.partition("=")
+        if not value.isascii() or not value.isdecimal():
+            raise UsageError(f"The limit {text!r} is not of the form NAME=NUMBER.", "Write it as --limit cores=8.")
+        if name in numbers:
+            raise UsageError(f"The limit {name!r} is given twice.", "Give it once.")
+        numbers[name] = int(value)
+    return numbers
+
+
+def _write_exposures(sandbox: Sandbox, path: Path) -> None:
+    from lockdown.sandbox import exposure
+
+    try:
+        path.write_text(exposure.text(sandbox.exposures, sandbox.bypasses), "utf-8")
+    except OSError as error:
+        raise ToolError(f"{path} could not be written: {error.strerror}.", "Name another file for it.") from error
 
 
 def _write_environment(sandbox: Sandbox, path: Path) -> None:

@@ -1,5 +1,6 @@
 """When anything accepted public traffic, and which request opened and closed it: read from what happened."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,6 +60,28 @@ def record(before: Iterable[Document], changes: Iterable[Change]) -> tuple[Expos
     for change in changes:
         watch.see(change)
     return tuple(watch.intervals())
+
+
+def text(exposures: Iterable[Exposure], bypasses: Iterable[Exposure]) -> str:
+    """Return a record as JSON, for people and programs."""
+    found = {"exposures": [_shown(one) for one in exposures], "bypasses": [_shown(one) for one in bypasses]}
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _shown(found: Exposure) -> dict[str, object]:
+    moments = {"opened": found.opened, "closed": found.closed}
+    told = {name: None if moment is None else _told(moment) for name, moment in moments.items()}
+    return {"resource": found.resource_id, "why": found.why, **told}
+
+
+def _told(moment: Moment) -> dict[str, object]:
+    return {
+        "time": moment.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "number": moment.number,
+        "request": moment.request,
+        "operation": moment.operation,
+        "correlationId": moment.correlation_id,
+    }
 
 
 class _Watch:
