@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import ClientSecretCredential
 
@@ -105,15 +106,9 @@ def cloud_of(sandbox: Sandbox) -> Cloud:
     return Cloud("sandbox", sandbox.url, sandbox.url.removeprefix("https://"), f"{sandbox.url}/", discovered=True)
 
 
-def connect(
-    sandbox: Sandbox,
-    log: Callable[[Entry], None] = lambda _: None,
-    *,
-    principal: str = "owner",
-    transport: Transport | None = None,
-) -> Arm:
+def credential(sandbox: Sandbox, principal: str = "owner") -> TokenCredential:
     environment = sandbox.environment(principal)
-    credential = ClientSecretCredential(
+    return ClientSecretCredential(
         environment["AZURE_TENANT_ID"],
         environment["AZURE_CLIENT_ID"],
         environment["AZURE_CLIENT_SECRET"],
@@ -121,12 +116,24 @@ def connect(
         disable_instance_discovery=True,
         connection_verify=str(sandbox.ca_file),
     )
+
+
+def connect(
+    sandbox: Sandbox,
+    log: Callable[[Entry], None] = lambda _: None,
+    *,
+    principal: str = "owner",
+    transport: Transport | None = None,
+    proof: TokenCredential | None = None,
+) -> Arm:
+    """``proof`` is a credential that was made before; tokens are kept in it."""
     sending = transport or Transport(sandbox)
 
     def now() -> float:
         return sandbox.clock.now().timestamp()
 
-    return Arm(cloud_of(sandbox), credential, log, sleep=sending.sleep, now=now, transport=sending)
+    proof = proof or credential(sandbox, principal)
+    return Arm(cloud_of(sandbox), proof, log, sleep=sending.sleep, now=now, transport=sending)
 
 
 def tags(**more: str) -> dict[str, str]:
