@@ -23,7 +23,7 @@ test: .venv/.dev browser $(if $(filter 1,$(AZ)),.az/.done)
 	$(if $(filter 0,$(AZURITE)),@echo "AZURITE=0: the tests that run Microsoft's storage emulator are left out.")
 	$(if $(filter 0,$(BROWSER)),LOCKDOWN_TEST_NO_BROWSER=1) $(if $(filter 0,$(AZ)),LOCKDOWN_TEST_NO_AZ=1) \
 		$(if $(filter 0,$(AZURITE)),LOCKDOWN_TEST_NO_AZURITE=1) \
-		$(BIN)/python -m pytest -n 2 --dist loadgroup
+		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from lockdown.sandbox.server import Sandbox
+
+# How long an example takes says something of the machine, and nothing of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 AZURE = ("AZURE_", "LOCKDOWN_", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "MSI_", "IDENTITY_")
 

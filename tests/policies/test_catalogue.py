@@ -70,7 +70,6 @@ def every_policy(policies: Iterable[Policy]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("policy", policies, ids=lambda policy: policy.id)
 
 
-@pytest.mark.xdist_group("cases")
 @every_policy(catalogue().policies)
 def test_every_case_gives_exactly_what_it_expects(policy: Policy) -> None:
     failed = [result for result in ran()[policy.id] if not result.passed]
