@@ -19,7 +19,7 @@ from lockdown import data, strict, topology
 from lockdown.errors import TamperedError
 from lockdown.model import Severity
 from lockdown.record import Record
-from lockdown.report import controls, drift_view, packed, trend, view, words
+from lockdown.report import controls, drift_view, packed, paths, trend, view, words
 from lockdown.report import map as map_
 from lockdown.report.packed import PublicKey
 from lockdown.report.place import place
@@ -74,7 +74,9 @@ def stream(
     held = packed.record(record) if total >= MANY else Markup("")
     nights = trend.nights(record)
     drawn = trend.draw(nights)
-    sheets = [name for name, used in (("many.css", held), ("map.css", chart), ("trend.css", drawn)) if used]
+    private = _paths(record)
+    used = {"many.css": held, "map.css": chart, "paths.css": private["paths"], "trend.css": drawn}
+    sheets = [name for name, needed in used.items() if needed]
     signed = packed.signed(envelope, public_key) if held and envelope and public_key else Markup("")
     return (
         _environment(record)
@@ -94,6 +96,7 @@ def stream(
             nights=nights,
             trend=drawn,
             **_drift(record, found),
+            **private,
             key_id=key_id,
             digest=digest,
             total=total,
@@ -131,18 +134,33 @@ def environment_map(record: Record, *, alone: bool = False) -> Markup | None:
     Raises:
         TamperedError: results/topology.json is not a topology.
     """
-    path = record.path.with_name("topology.json")
-    if not path.is_file():
-        return None
-    try:
-        where = topology.from_json(strict.loads(path.read_bytes(), name=path.name))
-    except ValueError as error:
-        raise TamperedError(f"{path} is not a topology: {error}.", "Do not use this run; audit again.") from error
-    if not (where.networks or where.addresses):
+    where = _topology(record)
+    if where is None or not (where.networks or where.addresses):
         return None
     colours = _asset("report.css").partition("* {")[0]
     style = _minified(colours + _asset("map.css")) if alone else ""
     return map_.draw(where, standings(record, map_.ids(where)), style=style)
+
+
+def _topology(record: Record) -> topology.Topology | None:
+    path = record.path.with_name("topology.json")
+    if not path.is_file():
+        return None
+    try:
+        return topology.from_json(strict.loads(path.read_bytes(), name=path.name))
+    except ValueError as error:
+        raise TamperedError(f"{path} is not a topology: {error}.", "Do not use this run; audit again.") from error
+
+
+def _paths(record: Record) -> dict[str, Any]:
+    """Return the private paths that a page shows: the broken ones, then whole ones, up to a limit."""
+    where = _topology(record)
+    found = paths.paths(where) if where else []
+    return {
+        "paths": found[: paths.LIMIT],
+        "more_paths": max(0, len(found) - paths.LIMIT),
+        "broken_paths": sum(path.state != "pass" for path in found),
+    }
 
 
 def first_fixes(record: Record, found: Survey) -> list[Fix]:

@@ -61,6 +61,27 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Name:
+    """A name that an endpoint stands in for, and what private DNS says of it.
+
+    Attributes:
+        name: the public name, as its interface tells it.
+        group: the part of the service that it is of.
+        address: of the interface.
+        zone: the private DNS zone that has a record of it, or ''; one that the endpoint's network asks, if any does.
+        recorded: the addresses in that record.
+        linked: whether the endpoint's network asks that zone.
+    """
+
+    name: str
+    group: str
+    address: str
+    zone: str
+    recorded: tuple[str, ...]
+    linked: bool
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A private endpoint of a service. ``status`` is that of its connection, such as ``Approved``."""
 
@@ -69,16 +90,22 @@ class Endpoint:
     group_ids: tuple[str, ...]
     status: str
     subnet: str
+    names: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service that stands in no subnet, and the endpoints that lead to it."""
+    """A service, and the endpoints that lead to it.
+
+    Attributes:
+        through: the lower-case id of the monitor private link scope that it is in, or ''.
+    """
 
     id: str
     type: str
     name: str
     endpoints: tuple[Endpoint, ...]
+    through: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,12 +125,14 @@ class Topology:
     Attributes:
         omitted: how many of each kind (``networks``, ``services``, ``addresses``, ``items``) there are beyond those
             listed, because a map of more is none.
+        names_read: whether the records of private DNS were read; without them nothing is said of names.
     """
 
     networks: tuple[Network, ...]
     services: tuple[Service, ...]
     addresses: tuple[Address, ...]
     omitted: Mapping[str, int]
+    names_read: bool = False
 
 
 _ADAPTER = TypeAdapter(Topology)

@@ -9,8 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from lockdown.snapshot.engine import Engine, QueryError
-from lockdown.topology.model import Address, Endpoint, Item, Network, Service, Subnet, Topology
+from lockdown.snapshot.engine import Engine
+from lockdown.topology import names
+from lockdown.topology.model import Address, Endpoint, Item, Name, Network, Service, Subnet, Topology
+from lockdown.topology.values import object_of, objects, text, texts
 
 MOST = {"networks": 40, "services": 400, "addresses": 200, "items": 20_000}
 """How much is listed. What goes beyond is counted in ``omitted``."""
@@ -35,6 +37,7 @@ _SERVICES = (
 )
 _ENDPOINT = "microsoft.network/privateendpoints"
 _INTERFACE = "microsoft.network/networkinterfaces"
+_DNS, _ARM = "dnsresources", "armresources"
 _PLACED = (
     "microsoft.compute/virtualmachinescalesets",
     "microsoft.containerservice/managedclusters",
@@ -61,16 +64,27 @@ def read(engine: Engine, at: datetime) -> Topology:
     """Return the topology of the snapshot that ``engine`` holds; what was not collected is not in it."""
     rows = _Rows(engine, at)
     omitted = dict.fromkeys(MOST, 0)
-    placed = _placed(_cut(rows.of(_PLACED, "properties"), "items", omitted))
-    zones = _zones(rows.of(("microsoft.network/privatednszones/virtualnetworklinks",), "properties"))
+    items = rows.of(_PLACED, "properties")
+    placed = _placed(_cut(items, "items", omitted))
+    links = rows.of(("microsoft.network/privatednszones/virtualnetworklinks",), "properties")
+    zones = _zones(links)
     networks = [
         _network(row, placed, zones) for row in rows.of(("microsoft.network/virtualnetworks",), "location, properties")
     ]
     used = sorted(networks, key=lambda network: -sum(len(subnet.items) for subnet in network.subnets))
     kept = sorted(_cut(used, "networks", omitted), key=lambda network: network.id.lower())
-    endpoints = _endpoints(rows.of((_ENDPOINT,), "properties"))
+    recorded = names.records(rows.of(("microsoft.network/privatednszones/a",), "properties", _DNS))
+    stand_in = names.names((row for row in items if row["type"] == _INTERFACE), recorded, names.asked(links))
+    endpoints = _endpoints(rows.of((_ENDPOINT,), "properties"), stand_in)
+    through = _through(rows.of(("microsoft.insights/privatelinkscopes/scopedresources",), "properties", _ARM))
     services = [
-        Service(row["id"], row["type"], row["name"], tuple(endpoints.get(row["id"].lower(), ())))
+        Service(
+            row["id"],
+            row["type"],
+            row["name"],
+            tuple(endpoints.get(row["id"].lower(), ())),
+            through.get(row["id"].lower(), ""),
+        )
         for row in rows.of(_SERVICES, "location")
     ]
     addresses = list(map(_address, rows.of(("microsoft.network/publicipaddresses",), "properties")))
@@ -79,6 +93,7 @@ def read(engine: Engine, at: datetime) -> Topology:
         tuple(_cut(services, "services", omitted)),
         tuple(_cut(addresses, "addresses", omitted)),
         omitted,
+        _DNS in engine.tables,
     )
 
 
@@ -88,46 +103,43 @@ class _Rows:
     def __init__(self, engine: Engine, at: datetime) -> None:
         self._engine, self._at = engine, at
 
-    def of(self, types: Iterable[str], columns: str) -> list[dict[str, Any]]:
-        """Return id, name, type and ``columns`` of the resources of some types, in the order of their ids."""
-        listed = ", ".join(f"'{name}'" for name in types)
-        query = f"resources | where type in ({listed}) | project id, name, type, {columns} | order by id asc"
-        try:
-            answer = self._engine.run(query, self._at)
-        except QueryError:
-            if "resources" in self._engine.tables:
-                raise
+    def of(self, types: Iterable[str], columns: str, table: str = "resources") -> list[dict[str, Any]]:
+        """Return id, name, type and ``columns`` of the rows of some types, in the order of their ids."""
+        if table not in self._engine.tables:
             return []
+        listed = ", ".join(f"'{name}'" for name in types)
+        query = f"{table} | where type in ({listed}) | project id, name, type, {columns} | order by id asc"
+        answer = self._engine.run(query, self._at)
         names = [column.name for column in answer.columns]
         return [dict(zip(names, values, strict=True)) for values in answer.rows]
 
 
 def _network(row: Row, placed: Mapping[str, Sequence[Item]], zones: Mapping[str, Iterable[str]]) -> Network:
-    properties = _object(row["properties"])
+    properties = object_of(row["properties"])
     key = row["id"].lower()
     return Network(
         row["id"],
         row["name"],
         row["location"],
-        tuple(_texts(_object(properties.get("addressSpace")).get("addressPrefixes"))),
-        tuple(_subnet(key, item, placed) for item in _objects(properties.get("subnets"))),
+        tuple(texts(object_of(properties.get("addressSpace")).get("addressPrefixes"))),
+        tuple(_subnet(key, item, placed) for item in objects(properties.get("subnets"))),
         tuple(_peers(properties.get("virtualNetworkPeerings"))),
         tuple(sorted(zones.get(key, ()))),
     )
 
 
 def _subnet(network: str, item: Row, placed: Mapping[str, Sequence[Item]]) -> Subnet:
-    properties = _object(item.get("properties"))
-    name = _text(item.get("name"))
-    prefixes = [_text(properties.get("addressPrefix")), *_texts(properties.get("addressPrefixes"))]
+    properties = object_of(item.get("properties"))
+    name = text(item.get("name"))
+    prefixes = [text(properties.get("addressPrefix")), *texts(properties.get("addressPrefixes"))]
     delegations = [
-        _text(_object(found.get("properties")).get("serviceName")) for found in _objects(properties.get("delegations"))
+        text(object_of(found.get("properties")).get("serviceName")) for found in objects(properties.get("delegations"))
     ]
-    routes = _text(_object(properties.get("routeTable")).get("id"))
+    routes = text(object_of(properties.get("routeTable")).get("id"))
     return Subnet(
         name,
         next(filter(None, prefixes), ""),
-        bool(_object(properties.get("networkSecurityGroup")).get("id")),
+        bool(object_of(properties.get("networkSecurityGroup")).get("id")),
         routes.rpartition("/")[2],
         next(filter(None, delegations), ""),
         tuple(placed.get(f"{network}/subnets/{name}".lower(), ())),
@@ -135,8 +147,8 @@ def _subnet(network: str, item: Row, placed: Mapping[str, Sequence[Item]]) -> Su
 
 
 def _peers(value: object) -> Iterator[str]:
-    for peering in _objects(value):
-        remote = _text(_object(_object(peering.get("properties")).get("remoteVirtualNetwork")).get("id"))
+    for peering in objects(value):
+        remote = text(object_of(object_of(peering.get("properties")).get("remoteVirtualNetwork")).get("id"))
         if remote:
             yield remote.lower()
 
@@ -157,10 +169,10 @@ def _placed(rows: Iterable[Row]) -> dict[str, list[Item]]:
 def _owner(row: Row) -> Item | None:
     if row["type"] != _INTERFACE:
         return Item(row["id"], row["type"], row["name"])
-    properties = _object(row["properties"])
-    if _object(properties.get("privateEndpoint")).get("id"):
+    properties = object_of(row["properties"])
+    if object_of(properties.get("privateEndpoint")).get("id"):
         return None
-    machine = _text(_object(properties.get("virtualMachine")).get("id"))
+    machine = text(object_of(properties.get("virtualMachine")).get("id"))
     if machine:
         name = machine.rpartition("/")[2]
         return Item(machine, "microsoft.compute/virtualmachines", name, (row["id"].lower(),))
@@ -170,36 +182,47 @@ def _owner(row: Row) -> Item | None:
 def _zones(rows: Iterable[Row]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        network = _text(_object(_object(row["properties"]).get("virtualNetwork")).get("id"))
+        network = text(object_of(object_of(row["properties"]).get("virtualNetwork")).get("id"))
         parts = row["id"].split("/")
         if network and len(parts) > 3:  # noqa: PLR2004 - .../privateDnsZones/ZONE/virtualNetworkLinks/NAME
             found[network.lower()].add(parts[-3])
     return found
 
 
-def _endpoints(rows: Iterable[Row]) -> dict[str, list[Endpoint]]:
+def _through(rows: Iterable[Row]) -> dict[str, str]:
+    """Return lower-case id of a monitored resource to that of the link scope that it is in."""
+    found = {}
+    for row in rows:
+        linked = text(object_of(row["properties"]).get("linkedResourceId")).lower()
+        found[linked] = row["id"].lower().rpartition("/scopedresources/")[0]
+    return found
+
+
+def _endpoints(rows: Iterable[Row], stand_in: Mapping[str, tuple[Name, ...]]) -> dict[str, list[Endpoint]]:
     found: dict[str, list[Endpoint]] = defaultdict(list)
     for row in rows:
-        properties = _object(row["properties"])
-        subnet = _text(_object(properties.get("subnet")).get("id"))
+        properties = object_of(row["properties"])
+        subnet = text(object_of(properties.get("subnet")).get("id"))
         for kind in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
-            for connection in _objects(properties.get(kind)):
-                told = _object(connection.get("properties"))
-                status = _text(_object(told.get("privateLinkServiceConnectionState")).get("status"))
-                groups = tuple(_texts(told.get("groupIds")))
-                target = _text(told.get("privateLinkServiceId")).lower()
-                found[target].append(Endpoint(row["id"], row["name"], groups, status, subnet))
+            for connection in objects(properties.get(kind)):
+                told = object_of(connection.get("properties"))
+                status = text(object_of(told.get("privateLinkServiceConnectionState")).get("status"))
+                groups = tuple(texts(told.get("groupIds")))
+                target = text(told.get("privateLinkServiceId")).lower()
+                found[target].append(
+                    Endpoint(row["id"], row["name"], groups, status, subnet, stand_in.get(row["id"].lower(), ()))
+                )
     return found
 
 
 def _address(row: Row) -> Address:
-    properties = _object(row["properties"])
+    properties = object_of(row["properties"])
     holders = (
-        _text(_object(properties.get("ipConfiguration")).get("id")),
-        _text(_object(properties.get("natGateway")).get("id")),
+        text(object_of(properties.get("ipConfiguration")).get("id")),
+        text(object_of(properties.get("natGateway")).get("id")),
     )
     holder = _INSIDE.sub("", next(filter(None, holders), "").lower())
-    return Address(row["id"], row["name"], _text(properties.get("ipAddress")), holder)
+    return Address(row["id"], row["name"], text(properties.get("ipAddress")), holder)
 
 
 def _cut(things: Sequence[Thing], kind: str, omitted: dict[str, int]) -> Sequence[Thing]:
@@ -213,19 +236,3 @@ def _flat(value: object) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in _flat(item)]
     return [value] if isinstance(value, str) else []
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

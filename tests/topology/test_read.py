@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockdown import topology
@@ -119,6 +120,62 @@ def test_an_endpoint_stands_in_its_subnet_and_leads_to_its_service() -> None:
     assert [item.name for item in found.networks[0].subnets[0].items] == ["pe"]
 
 
+def test_an_endpoint_has_the_names_of_its_interface_with_what_private_dns_says_of_them() -> None:
+    endpoint, interface = (
+        f"{HOME}/Microsoft.Network/privateEndpoints/pe",
+        f"{HOME}/Microsoft.Network/networkInterfaces/n",
+    )
+    zone = f"{HOME}/Microsoft.Network/privateDnsZones/privatelink.vaultcore.azure.net"
+    vault = f"{HOME}/Microsoft.KeyVault/vaults/kv"
+
+    def configuration(name: str, address: str) -> dict[str, Any]:
+        link = {"fqdns": [name], "groupId": "vault"}
+        told = {"privateIPAddress": address, "subnet": {"id": f"{NETWORK}/subnets/a"}}
+        return {"properties": {**told, "privateLinkConnectionProperties": link}}
+
+    configurations = [
+        configuration("KV.vault.azure.net", "10.0.0.4"),
+        configuration("lost.vault.azure.net", "10.0.0.5"),
+    ]
+    connection = {"properties": {"privateLinkServiceId": vault.upper(), "groupIds": ["vault"]}}
+
+    def shown(state: str, *, records: bool = True) -> Topology:
+        link = f"{zone}/virtualNetworkLinks/to-vnet"
+        rows = [
+            row(vault),
+            row(endpoint, subnet={"id": f"{NETWORK}/subnets/a"}, privateLinkServiceConnections=[connection]),
+            row(interface, privateEndpoint={"id": endpoint.upper()}, ipConfigurations=configurations),
+            row(link, virtualNetwork={"id": NETWORK.upper()}, virtualNetworkLinkState=state),
+        ]
+        record = {
+            **row(f"{zone}/A/kv", aRecords=[{"ipv4Address": "10.0.0.4"}]),
+            "type": "microsoft.network/privatednszones/a",
+        }
+        with Engine() as engine:
+            engine.load_rows("resources", rows)
+            if records:
+                engine.load_rows("dnsresources", [record])
+            return read(engine, NOW)
+
+    lost = topology.Name("lost.vault.azure.net", "vault", "10.0.0.5", "", (), False)
+    known = topology.Name(
+        "KV.vault.azure.net", "vault", "10.0.0.4", "privatelink.vaultcore.azure.net", ("10.0.0.4",), True
+    )
+    assert shown("Completed").services[0].endpoints[0].names == (known, lost)
+    assert shown("Completed").names_read
+    assert shown("InProgress").services[0].endpoints[0].names == (replace(known, linked=False), lost)
+    assert not shown("Completed", records=False).names_read
+
+
+def test_what_is_monitored_through_a_link_scope_says_which() -> None:
+    scope, logs = f"{HOME}/microsoft.insights/privateLinkScopes/s", f"{HOME}/Microsoft.OperationalInsights/workspaces/w"
+    with Engine() as engine:
+        engine.load_rows("resources", [row(logs)])
+        engine.load_rows("armresources", [row(f"{scope}/scopedResources/w", linkedResourceId=logs.upper())])
+        found = read(engine, NOW)
+    assert found.services[0].through == scope.lower()
+
+
 def test_what_is_too_much_for_a_map_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(topology.read.__globals__["MOST"], "services", 2)
     found = seen([row(f"{ACCOUNT}{number}") for number in range(5)])
@@ -138,6 +195,7 @@ WILD = st.recursive(
 )
 
 
+@settings(deadline=None)  # each example starts an engine
 @given(value=WILD, name=st.sampled_from(["subnets", "addressSpace", "virtualNetworkPeerings", "ipConfiguration"]))
 def test_whatever_stands_in_a_property_there_is_a_map_and_its_json_reads_back(value: Any, name: str) -> None:
     address = f"{HOME}/Microsoft.Network/publicIPAddresses/ip"
