@@ -58,6 +58,24 @@ def test_export_is_switched_off_only_where_public_access_is(arm: ArmClient, grou
     assert registry(arm, group, **policies, **CLOSED)["properties"]["policies"]["exportPolicy"]["status"] == "disabled"
 
 
+@pytest.mark.parametrize("first", ["registry", "plan"])
+def test_defender_assesses_a_registry_whichever_is_there_first(arm: ArmClient, group: str, first: str) -> None:
+    plan = f"{arm.base}/providers/Microsoft.Security/pricings/Containers"
+
+    def switch(tier: str) -> None:
+        arm.call("PUT", plan, {"properties": {"pricingTier": tier}}).raise_for_status()
+
+    def assessed(made: dict[str, Any]) -> bool:
+        below = f"{made['id']}/providers/Microsoft.Security/assessments/".lower()
+        return any(str(found["id"]).lower().startswith(below) for found in arm.sandbox.state.documents())
+
+    switch("Free" if first == "registry" else "Standard")
+    made = registry(arm, group)
+    assert assessed(made) == (first == "plan")
+    switch("Standard")
+    assert assessed(made)
+
+
 def test_an_import_into_a_closed_registry_needs_the_bypass(arm: ArmClient, group: str) -> None:
     made = registry(arm, group, **CLOSED, networkRuleBypassOptions="None")
     image = f"broadinstitute/cromwell:87@{DIGEST}"

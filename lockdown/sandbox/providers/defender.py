@@ -7,8 +7,10 @@ from typing import Any
 
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.kind import Context, Kind, one_of, require
-from lockdown.sandbox.scenarios.arm.defender import EXTENSIONS, PLANS, SUB_PLANS
-from lockdown.sandbox.state import Document
+from lockdown.sandbox.scenarios.arm.defender import EXTENSIONS, PLANS, SUB_PLANS, images
+from lockdown.sandbox.state import Document, subscription_of
+
+_REGISTRY = "microsoft.containerregistry/registries"
 
 _COMPUTED = frozenset(
     {
@@ -61,6 +63,23 @@ def _prepare_plan(context: Context, document: Document, previous: Document | Non
     }
 
 
+def _applied_plan(context: Context, document: Document, previous: Document | None) -> None:
+    del previous
+    if document["name"] != "Containers" or document["properties"]["pricingTier"] != "Standard":
+        return
+    subscription = f"/subscriptions/{subscription_of(str(document['id']))}"
+    for found in list(context.state.below(subscription)):
+        if str(found.get("type", "")).lower() == _REGISTRY:
+            assess(context, str(found["id"]))
+
+
+def assess(context: Context, registry_id: str) -> None:
+    """Say of a registry, once, that nothing was found in its images: in Azure within a day, here at once."""
+    assessment = images(registry_id)
+    if not context.state.exists(str(assessment["id"])):
+        context.put(assessment)
+
+
 def _prepare_contact(context: Context, document: Document, previous: Document | None) -> None:
     del context, previous
     if document["name"] != "default":
@@ -85,7 +104,7 @@ def _now(context: Context) -> str:
 KINDS = (
     Kind(
         "Microsoft.Security/pricings", _PLAN, computed=_COMPUTED, tracked=False, prepare=_prepare_plan,
-        removable=_not_removable,
+        applied=_applied_plan, removable=_not_removable,
     ),
     Kind("Microsoft.Security/securityContacts", _CONTACT, tracked=False, prepare=_prepare_contact),
 )  # fmt: skip

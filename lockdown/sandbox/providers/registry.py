@@ -26,8 +26,8 @@ from lockdown.sandbox.providers.bodies import (
     stamp,
     suffix,
 )
+from lockdown.sandbox.providers.defender import assess
 from lockdown.sandbox.providers.private_endpoints import reflect
-from lockdown.sandbox.scenarios.arm.defender import images as assessed_images
 from lockdown.sandbox.shapes import shape
 from lockdown.sandbox.state import Document, State, subscription_of
 
@@ -175,8 +175,7 @@ def _applied(context: Context, document: Document, previous: Document | None) ->
     reflect(context, document, previous)
     plan = context.state.get(f"/subscriptions/{subscription_of(str(document['id']))}{_PLAN}")
     if previous is None and plan is not None and plan["properties"].get("pricingTier") == "Standard":
-        # Defender says of a new registry that nothing was found in it; in Azure within a day, here at once.
-        context.put(assessed_images(str(document["id"])))
+        assess(context, str(document["id"]))
 
 
 def check_name(state: State, name: str) -> dict[str, Any]:
