@@ -140,7 +140,7 @@ class Container:
 def open_container(url: str, cloud: str | None, authority: str | None) -> Container:
     """Return the container that a URL names.
 
-    The identity is the one that signs (``credentials.signing_credential``). A storage emulator on this machine is used
+    The identity is ``credentials.storing_credential``. A storage emulator on this machine is used
     with the key in AZURE_STORAGE_KEY; no other account is ever used with a key.
 
     Raises:
@@ -155,7 +155,7 @@ def open_container(url: str, cloud: str | None, authority: str | None) -> Contai
             raise UsageError(f"{url!a} is a storage emulator, and {_KEY} is not set.", "Set it to the account's key.")
         credential = AzureNamedKeyCredential(account, key)
     else:
-        credential = credentials.signing_credential(endpoints.resolve(name, authority if name == cloud else None))
+        credential = credentials.storing_credential(endpoints.resolve(name, authority if name == cloud else None))
         options["audience"] = address
     return Container(f"{address}/{container}", ContainerClient(address, container, credential=credential, **options))
 

@@ -1,7 +1,7 @@
 """Who asks: a credential of the person or job that runs lockdown, for the authority of the chosen cloud.
 
 Whoever reads an environment need not be whoever signs what was found: with LOCKDOWN_SIGNING_CLIENT_ID set, keys are
-used, and evidence is stored, by an identity of their own.
+used, and evidence is stored, by an identity of their own; with LOCKDOWN_STORE_CLIENT_ID, evidence by one more.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from lockdown.model import Cloud
 
 _NEXT = "Run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or use workload identity)."
 SIGNING = "LOCKDOWN_SIGNING_"
+STORE = "LOCKDOWN_STORE_"
 SIGNING_NEXT = f"{_NEXT} For an identity that only signs: {SIGNING}CLIENT_ID."
-_SIGNING_NAMES = ("TENANT_ID", "CLIENT_SECRET", "FEDERATED_TOKEN_FILE")
+_NAMES = ("TENANT_ID", "CLIENT_SECRET", "FEDERATED_TOKEN_FILE")
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,30 @@ def signing_credential(cloud: Cloud, environment: Mapping[str, str] = os.environ
     Raises:
         UsageError: one of these is set and what belongs to it is not.
     """
-    client = environment.get(f"{SIGNING}CLIENT_ID", "")
-    tenant, secret, token_file = (environment.get(SIGNING + name, "") for name in _SIGNING_NAMES)
+    return _own(SIGNING, cloud, environment) or credential(cloud)
+
+
+def storing_credential(cloud: Cloud, environment: Mapping[str, str] = os.environ) -> TokenCredential:
+    """Return the credential that stores evidence: an identity of its own, named as that which signs, or the latter.
+
+    Raises:
+        UsageError: one of the LOCKDOWN_STORE_ variables is set and what belongs to it is not.
+    """
+    return _own(STORE, cloud, environment) or signing_credential(cloud, environment)
+
+
+def _own(prefix: str, cloud: Cloud, environment: Mapping[str, str]) -> TokenCredential | None:
+    client = environment.get(f"{prefix}CLIENT_ID", "")
+    tenant, secret, token_file = (environment.get(prefix + name, "") for name in _NAMES)
     if not client:
         if tenant or secret or token_file:
-            raise UsageError(f"{SIGNING}CLIENT_ID is not set, but another {SIGNING}... variable is.", "Set it too.")
-        return credential(cloud)
+            raise UsageError(f"{prefix}CLIENT_ID is not set, but another {prefix}... variable is.", "Set it too.")
+        return None
     tenant = tenant or environment.get("AZURE_TENANT_ID", "")
     if (secret or token_file) and not tenant:
-        raise UsageError(f"{SIGNING}TENANT_ID is not set, and neither is AZURE_TENANT_ID.", "Set one of them.")
+        raise UsageError(f"{prefix}TENANT_ID is not set, and neither is AZURE_TENANT_ID.", "Set one of them.")
     if secret and token_file:
-        raise UsageError(f"{SIGNING}CLIENT_SECRET and {SIGNING}FEDERATED_TOKEN_FILE are both set.", "Set one of them.")
+        raise UsageError(f"{prefix}CLIENT_SECRET and {prefix}FEDERATED_TOKEN_FILE are both set.", "Set one of them.")
     if secret:
         return ClientSecretCredential(
             tenant, client, secret, authority=cloud.authority, disable_instance_discovery=cloud.discovered
