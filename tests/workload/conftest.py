@@ -55,3 +55,7 @@ def build(
 
 def adopting(found: Site) -> Site:
     return replace(found, adopt=True)
+
+
+def removing(found: Site) -> Site:
+    return replace(found, removing=True)

@@ -49,6 +49,9 @@ def _prepare(context: Context, document: Document, previous: Document | None) ->
     _finish(context, document, (previous or {}).get("properties") or {})
     if previous is None:
         cluster_nodes.foresee(context, document)
+    for held in ("_objects", "_commands"):  # What is in the cluster outlives a write of it.
+        if held in (previous or {}):
+            document[held] = (previous or {})[held]
 
 
 def _identity(document: Document) -> str:
