@@ -30,6 +30,8 @@ from lockdown.report.visible import pieces, prose, visible
 
 ROWS = 5_000
 """How many rows that need a person stand on the page itself; with a script, the page holds all others packed."""
+RESOURCES = 100
+"""How many resources stand under By resource."""
 MANY = 12
 """From how many results on a page has a script, and from how many failing policies on a list of them."""
 _FIRST = 3
@@ -75,6 +77,7 @@ def stream(
     nights = trend.nights(record)
     drawn = trend.draw(nights)
     private = _paths(record)
+    holders = view.by_resource(found) if len({row["policy"] for row in found.rows["fail"]}) > 1 else []
     used = {"many.css": held, "map.css": chart, "paths.css": private["paths"], "trend.css": drawn}
     sheets = [name for name, needed in used.items() if needed]
     signed = packed.signed(envelope, public_key) if held and envelope and public_key else Markup("")
@@ -88,6 +91,9 @@ def stream(
             by_control=controls.frameworks(record),
             groups={kind: view.groups(record, found, kind) for kind in view.KINDS},
             fixes=first_fixes(record, found),
+            holders=holders[:RESOURCES],
+            more_holders=max(0, len(holders) - RESOURCES),
+            titles={policy["id"]: policy["title"] for policy in record.policies},
             findings=words.findings(record, found),
             cautions=words.cautions(record.run),
             severities=words.severities(found),
@@ -230,6 +236,7 @@ def _environment(record: Record) -> Environment:
         "controls": lambda policy: _controls(policy, listed),
         "anchor": _anchor,
         "standing": view.standing,
+        "kind": view.kind,
         "n": lambda count: f"{count:,}",
     }
     environment.globals |= {

@@ -108,6 +108,27 @@ def groups(record: Record, found: Survey, kind: str) -> list[Group]:
     return sorted(made, key=lambda group: (group.severity.rank, -group.total))
 
 
+@dataclass(frozen=True)
+class Holder:
+    """A resource with what of it needs a person: its results, the worst first."""
+
+    resource: str
+    severity: Severity
+    rows: tuple[Row, ...]
+
+
+def by_resource(found: Survey) -> list[Holder]:
+    """Return the resources that fail or are unknown, by the rows held: the worst first, then the most results."""
+    held: dict[str, list[Row]] = {}
+    for row in (*found.rows["fail"], *found.rows["unknown"]):
+        held.setdefault(str(row["resource"]).lower(), []).append(row)
+    made = [
+        Holder(rows[0]["resource"], min((Severity(r["severity"]) for r in rows), key=lambda s: s.rank), tuple(rows))
+        for rows in held.values()
+    ]
+    return sorted(made, key=lambda each: (each.severity.rank, -len(each.rows), each.resource.lower()))
+
+
 def subscription_names(record: Record) -> dict[str, str]:
     """Return lower-case subscription id to the name that people know."""
     return {item["id"].lower(): item["name"] for item in record.run["scope"]["subscriptions"]}

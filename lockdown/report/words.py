@@ -106,6 +106,12 @@ def counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{numbers[kind]:,} {KIND[kind].lower()}" for kind in view.KINDS if numbers[kind]) or "none"
 
 
+def kinds(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what rows come to: ``2 fail, 1 unknown``."""
+    numbers = Counter(view.kind(row) for row in rows)
+    return standings({kind: numbers[kind] for kind in view.KINDS if numbers[kind]})
+
+
 def settled(numbers: Mapping[str, int]) -> str:
     """Return ``3 pass, 1 not applicable``."""
     return standings({kind: numbers[kind] for kind in ("pass", "notApplicable") if numbers[kind]})

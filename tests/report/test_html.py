@@ -121,6 +121,7 @@ def test_failures_come_first_and_worst_first(stock: Record) -> None:
         "notObserved",
         "pass",
         "controls",
+        "resources",
         "scope",
         "verify",
     ]
@@ -401,6 +402,18 @@ def test_beyond_5000_rows_the_worst_stay_and_the_page_says_how_many_are_left_out
         failures
     )
     assert "5,100 results, 5,000 of them listed here" in text(failures)
+
+
+def test_the_same_failures_stand_by_resource_the_worst_first(stock: Record) -> None:
+    shown = part(page(stock), "resources")
+    assert [text(line) for line in re.findall("<summary>(.*?)</summary>", shown)][:4] == [
+        "Critical jumpbox Microsoft.Compute/virtualMachines : 1 fail",
+        "Critical coalogs7f3a Microsoft.Storage/storageAccounts : 1 fail",
+        "Critical coastore7f3a Microsoft.Storage/storageAccounts : 1 fail",
+        "High coabatch7f3a Microsoft.Batch/batchAccounts : 2 fail",
+    ]
+    assert 'href="#fail-batch-pna-disabled"' in shown
+    assert "batchAccount" in text(shown)
 
 
 def test_many_subscriptions_are_listed_whole_under_scope(make_record: MakeRecord) -> None:
