@@ -15,7 +15,7 @@ import pytest
 
 from lockdown.provisioner import blueprint, jumpbox, plan
 from lockdown.provisioner.apply import apply
-from lockdown.provisioner.blueprint import chain, grounded
+from lockdown.provisioner.blueprint import chain, grounded, ids
 from lockdown.provisioner.blueprint.jumpbox import address_id
 from lockdown.provisioner.environment import load
 from lockdown.provisioner.graph import Blueprint, Body, Resource, Step
@@ -24,10 +24,11 @@ from lockdown.provisioner.ledger import Entry
 from lockdown.provisioner.outcome import Outcome, Silent
 from lockdown.provisioner.site import Site
 from lockdown.sandbox.exposure import Exposure
-from lockdown.sandbox.openings import network, services
+from lockdown.sandbox.openings import network, nodes, services
 from lockdown.sandbox.server import Sandbox
 from tests.provisioner.azure import Killed, Transport, connect
 from tests.provisioner.test_whole import build, site
+from tests.workload import conftest
 
 IMAGES = [f"docker.io/library/{name}:1@sha256:{name[0] * 64}" for name in ("alpine", "busybox", "cromwell")]
 ENVIRONMENTS = [("coa-private", "public"), ("coa-hub-spoke", "public"), ("coa-private-gov", "us-government")]
@@ -93,6 +94,22 @@ def test_the_registry_trusts_services_only_while_images_are_imported(sandbox: Sa
     ]
     made = next(change.number for change in sandbox.state.changes() if change.resource_id == passing[0].resource_id)
     assert made < opened < min(marked) <= closed, "trusted neither from birth nor after the last image"
+
+
+def test_commands_run_in_the_cluster_only_while_a_workload_is_brought_in(sandbox: Sandbox) -> None:
+    wanted = conftest.site(sandbox)
+    outcome = conftest.build(sandbox, wanted)
+    assert outcome.complete, outcome
+    assert sandbox.exposures == ()
+    cluster = sandbox.state.get(ids.cluster(wanted))
+    assert cluster is not None
+    assert cluster["_commands"], "those outside of these intervals are refused"
+    passing = [found for found in sandbox.bypasses if found.resource_id == cluster["id"]]
+    assert {found.why for found in passing} == {nodes.COMMAND}
+    happened = [change for change in sandbox.state.changes() if change.resource_id == cluster["id"]]
+    for found in passing:
+        opened, closed = numbers(found)
+        assert happened[0].number < opened < closed, "closed from birth, and again when it is done"
 
 
 Spoil = Callable[[Body], Body]

@@ -181,6 +181,7 @@ def test_a_pool_and_its_cluster_wait_for_each_other(place: Place) -> None:
         assert error(put(place, "work")) == (409, "AnotherOperationInProgress")
         sandbox.clock.skip(61)
         assert put(place, "work").status_code == 201
+        assert error(place.arm.call("PUT", place.path, body)) == (409, "AnotherOperationInProgress")
         sandbox.clock.skip(61)
     finally:
         sandbox.operations.seconds = SECONDS

@@ -17,7 +17,7 @@ from lockdown.sandbox.entra import AKS_SERVER
 from lockdown.sandbox.kind import Context, Kind, one_of, require
 from lockdown.sandbox.links import find
 from lockdown.sandbox.providers import cluster_nodes
-from lockdown.sandbox.providers.names import reference
+from lockdown.sandbox.providers.names import reference, refuse_if_busy
 from lockdown.sandbox.registrations import encrypts_at_host
 from lockdown.sandbox.resource_id import group_of
 from lockdown.sandbox.scenarios.identifiers import digits, guid
@@ -36,6 +36,8 @@ _ISSUERS = {"public": "oic.prod-aks.azure.com", "us-government": "oic.prod-aks.a
 
 def _prepare(context: Context, document: Document, previous: Document | None) -> None:
     properties = document["properties"]
+    known = ((previous or {}).get("properties") or {}).get("agentPoolProfiles") or []
+    refuse_if_busy(context, (f"{document['id']}/agentPools/{pool['name']}" for pool in known))
     document["id"] = str(document["id"]).replace("/resourceGroups/", "/resourcegroups/")  # as AKS itself writes it
     if not (properties.get("dnsPrefix") or properties.get("fqdnSubdomain") or previous):
         raise _invalid("dnsPrefix", "Required parameter dnsPrefix is missing (null).")
