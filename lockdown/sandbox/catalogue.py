@@ -9,7 +9,7 @@ from lockdown.sandbox import registrations
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page
-from lockdown.sandbox.locations import LOCATIONS
+from lockdown.sandbox.locations import regions
 
 _TABLE = """
 Microsoft.Advisor 2023-01-01 recommendations
@@ -124,7 +124,7 @@ def _provider(call: Call, scope: str, key: str) -> dict[str, Any]:
         "resourceTypes": [
             {
                 "resourceType": type_,
-                "locations": list(LOCATIONS.values()),
+                "locations": list(regions(call.settings.cloud).values()),
                 "apiVersions": [version],
                 "defaultApiVersion": version,
                 "capabilities": "SupportsTags, SupportsLocation",

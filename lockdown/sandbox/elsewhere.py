@@ -4,7 +4,7 @@ from lockdown.sandbox import activity_log, envelope, kubernetes
 from lockdown.sandbox.arm_error import ArmError
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page
-from lockdown.sandbox.locations import LOCATIONS
+from lockdown.sandbox.locations import regions
 from lockdown.sandbox.providers import kind_of
 from lockdown.sandbox.providers.key_vaults import deleted_vaults
 from lockdown.sandbox.state import subscription_of
@@ -43,6 +43,6 @@ def _jit(call: Call, scope: str) -> Answer:
 def _versions(call: Call, scope: str, location: str) -> Answer:
     """Tell what AKS offers in a location: the properties of the scenario's document, or a fixed list."""
     call.demand(f"{_VERSIONS}/read", scope)
-    if location not in LOCATIONS:
+    if location not in regions(call.settings.cloud):
         raise ArmError(400, "LocationNotAvailable", f"The location '{location}' is not available.")
     return Answer(200, kubernetes.offered(call.state, subscription_of(scope), location))

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.call import Call
 from lockdown.sandbox.kind import Kind
-from lockdown.sandbox.locations import LOCATIONS
+from lockdown.sandbox.locations import regions
 from lockdown.sandbox.resource_id import ResourceId, normal_location
 from lockdown.sandbox.state import Document, visible
 
@@ -110,14 +110,14 @@ def check_location(document: Document, previous: Document | None, group: str, *,
         )
 
 
-def check_region(document: Document, *, worldwide: bool = False) -> None:
+def check_region(call: Call, document: Document, *, worldwide: bool = False) -> None:
     """Refuse a location that is no region, or one that is not ``global`` where the type stands in no region.
 
     Raises:
         ArmError: LocationNotAvailableForResourceType.
     """
     location = document.get("location")
-    known = ("global",) if worldwide else tuple(LOCATIONS)
+    known = ("global",) if worldwide else tuple(regions(call.settings.cloud))
     if location and location not in known:
         raise ArmError(
             400,

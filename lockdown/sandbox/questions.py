@@ -7,7 +7,7 @@ from lockdown.sandbox import capacity
 from lockdown.sandbox.arm_error import ArmError, bad_request
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page
-from lockdown.sandbox.locations import LOCATIONS
+from lockdown.sandbox.locations import regions
 from lockdown.sandbox.providers import batch, key_vaults, postgres, registry, storage
 from lockdown.sandbox.resource_id import normal_location
 from lockdown.sandbox.state import Document, State, subscription_of
@@ -48,7 +48,7 @@ def answer(call: Call, segments: list[str], lower: list[str]) -> Answer | None:
         case "GET", ["microsoft.compute", "skus"]:
             return _skus(call, scope)
         case "GET", [namespace, "locations", place, question] if (namespace, question) in _IN_A_REGION:
-            if normal_location(place) not in LOCATIONS:
+            if normal_location(place) not in regions(call.settings.cloud):
                 raise ArmError(400, "LocationNotAvailable", f"The location '{place}' is not available.")
             call.demand(f"{segments[3]}/locations/{segments[6]}/read", scope)
             return Answer(200, _IN_A_REGION[namespace, question](call, normal_location(place)))
@@ -89,7 +89,7 @@ def _name(call: Call, scope: str, type_: str, asked_of: _Asked, place: str) -> A
 def _skus(call: Call, scope: str) -> Answer:
     call.demand("Microsoft.Compute/skus/read", scope)
     wanted = call.query.get("$filter", "").replace(" ", "").lower()
-    places = [place for place in LOCATIONS if not wanted or wanted == f"locationeq'{place}'"]
+    places = [place for place in regions(call.settings.cloud) if not wanted or wanted == f"locationeq'{place}'"]
     if not places:
         raise ArmError(400, "InvalidFilterInQueryString", f"Invalid $filter '{call.query['$filter']}' of skus.")
     missing = call.settings.limits

@@ -54,7 +54,7 @@ def put(call: Call, target: ResourceId) -> Answer:
     _check_kind(kind, target, document)
     tracked = kind.tracked and not kind.inline
     envelope.check_location(document, previous, group_of(target.id), required=tracked)
-    envelope.check_region(document, worldwide=kind.worldwide)
+    envelope.check_region(call, document, worldwide=kind.worldwide)
     document["properties"] = _keep_computed(kind, document["properties"], (previous or {}).get("properties") or {})
     _store(call, kind, target, document, previous, operation)
     return _written(call, kind, target, created=previous is None)

@@ -9,7 +9,7 @@ from lockdown.sandbox import envelope, policies
 from lockdown.sandbox.arm_error import ArmError, group_not_found
 from lockdown.sandbox.call import Answer, Call
 from lockdown.sandbox.listing import page, parse_filter
-from lockdown.sandbox.locations import LOCATIONS
+from lockdown.sandbox.locations import regions
 from lockdown.sandbox.providers import kind_of
 from lockdown.sandbox.resource_id import GROUP_TYPE, SUBSCRIPTION_TYPE, normal_location
 from lockdown.sandbox.resources import check_locks, remove_document
@@ -77,7 +77,7 @@ def locations(call: Call, scope: str) -> Answer:
             "regionalDisplayName": shown,
             "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
         }
-        for name, shown in LOCATIONS.items()
+        for name, shown in regions(call.settings.cloud).items()
     ]
     return Answer(200, {"value": value})
 
@@ -132,12 +132,12 @@ def _put_group(call: Call, scope: str, name: str, previous: Document | None) -> 
     location = normal_location(str(body.get("location") or ""))
     if not location:
         raise ArmError(400, "LocationRequired", "The location property is required for this definition.")
-    if location not in LOCATIONS:
+    if location not in regions(call.settings.cloud):
         raise ArmError(
             400,
             "LocationNotAvailableForResourceGroup",
             f"The provided location '{location}' is not available for resource group. List of available regions is "
-            f"'{','.join(LOCATIONS)}'.",
+            f"'{','.join(regions(call.settings.cloud))}'.",
         )
     if previous and previous["location"] != location:
         raise ArmError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockdown.sandbox.server import Sandbox
-from tests.sandbox.arm_client import ArmClient
+from tests.sandbox.arm_client import ArmClient, error
 
 
 def endpoints(arm: ArmClient, version: str) -> object:
@@ -50,8 +50,29 @@ def test_its_suffixes_are_those_of_the_names_that_services_get(cloud: str, stora
         assert isinstance(one, dict)
         suffixes = one["suffixes"]
         assert (suffixes["storage"], suffixes["keyVaultDns"]) == (storage, vault)
-        made = arm.account(arm.group("g"), "suffixed")["properties"]
+        place = arm.call("GET", f"{arm.base}/locations").json()["value"][0]["name"]
+        path = f"{arm.group('g', place)}/providers/Microsoft.Storage/storageAccounts/suffixed"
+        body = {"location": place, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2", "properties": {}}
+        made = arm.call("PUT", path, body).json()["properties"]
         assert made["primaryEndpoints"]["blob"] == f"https://suffixed.blob.{suffixes['storage']}/"
+        arm.close()
+
+
+@pytest.mark.parametrize(
+    ("cloud", "own", "others"),
+    [("AzureCloud", "eastus", "usgovvirginia"), ("AzureUSGovernment", "usgovvirginia", "eastus")],
+)
+def test_a_cloud_has_its_own_regions_alone(cloud: str, own: str, others: str) -> None:
+    with Sandbox("empty", operation_seconds=0, cloud=cloud) as sandbox:
+        arm = ArmClient(sandbox)
+        listed = {found["name"] for found in arm.call("GET", f"{arm.base}/locations").json()["value"]}
+        assert own in listed
+        assert others not in listed
+        refused = arm.call("PUT", f"{arm.base}/resourceGroups/g", {"location": others})
+        assert error(refused) == (400, "LocationNotAvailableForResourceGroup")
+        path = f"{arm.group('g', own)}/providers/Microsoft.Network/networkSecurityGroups/n"
+        assert error(arm.call("PUT", path, {"location": others})) == (400, "LocationNotAvailableForResourceType")
+        assert arm.call("PUT", path, {"location": own}).status_code == 201
         arm.close()
 
 
