@@ -49,16 +49,7 @@ def _cadence(_ctx: click.Context, _option: click.Parameter, value: str | None) -
     help="A run that carries a copy of the history: tells whether the store still agrees; may be given again.",
 )
 @click.option("--all", "everything", is_flag=True, help="List every run and every control.")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    envvar="LOCKDOWN_CONFIG",
-    show_envvar=True,
-    metavar="FILE",
-    help="lockdown.yaml. Default: the one here.",
-)
+@options.config_option()
 @click.option("--cloud", envvar="LOCKDOWN_CLOUD", show_envvar=True, metavar="NAME_OR_URL", help="As for audit.")
 @click.option("--authority", envvar="AZURE_AUTHORITY_HOST", show_envvar=True, metavar="HOST", help="As for audit.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with every run, rate, gap and fork.")

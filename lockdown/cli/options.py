@@ -69,16 +69,7 @@ def scope(command: Command) -> Command:
                 show_default=True,
                 help="Who runs the queries: lockdown over what it copied, or Azure Resource Graph where it can.",
             ),
-            click.option(
-                "-c",
-                "--config",
-                "config_file",
-                type=click.Path(path_type=Path),
-                envvar="LOCKDOWN_CONFIG",
-                show_envvar=True,
-                metavar="FILE",
-                help="lockdown.yaml: scope, boundary, waivers. Default: the one here.",
-            ),
+            config_option("lockdown.yaml: scope, boundary, waivers. Default: the one here."),
             click.option(
                 "--cloud",
                 envvar="LOCKDOWN_CLOUD",
@@ -129,6 +120,20 @@ def scope(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def config_option(told: str = "lockdown.yaml. Default: the one here.") -> Callable[[Command], Command]:
+    """Return the option that names the configuration; it arrives as ``config_file``."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        envvar="LOCKDOWN_CONFIG",
+        show_envvar=True,
+        metavar="FILE",
+        help=told,
+    )
 
 
 def formats(*, required: bool = False) -> Callable[[Command], Command]:

@@ -34,6 +34,7 @@ _MAX_COMMENT = 0xFFFF
 _ENCRYPTED = 1
 _KINDS, _KIND, _LINK = 0o170000, 0o100000, 0o120000
 _BLOCK = 1024 * 1024
+_BUFFER = 64 * 1024
 _ANOTHER_FORM = "Whoever unpacked it and packed it again can have its folder verified instead."
 
 
@@ -129,18 +130,20 @@ class ArchiveFiles:
 
     def open(self, name: str) -> io.BufferedIOBase:
         """Return the file called ``name``."""
-        return io.BufferedReader(_Slice(self._file, self._entries[name]), _BLOCK)
+        return io.BufferedReader(_Slice(self._file, self._entries[name]), _BUFFER)
 
     @cached_property
     def _entries(self) -> dict[str, _Entry]:
         entries, directory_at = self._listed()
         at = 0
         for name, entry in entries.items():
-            if entry.at != at or self._read(at, len(entry.local)) != entry.local:
+            local = entry.local
+            first = self._read(at, min(len(local) + entry.size, _BLOCK))
+            if entry.at != at or first[: len(local)] != local[: len(first)]:
                 raise _another(f"the header of {name} is not the one that its list gives")
-            if self._crc(entry) != entry.crc:
-                raise TamperedError(f"{name} in the archive is damaged: its check sum is another.")
             at = entry.end
+            if self._crc(zlib.crc32(first[len(local) :]), entry.at + len(first), at) != entry.crc:
+                raise TamperedError(f"{name} in the archive is damaged: its check sum is another.")
         if at != directory_at:
             raise _another("something lies between its files and its list")
         return entries
@@ -179,10 +182,9 @@ class ArchiveFiles:
             raise _another("it is cut")
         return data
 
-    def _crc(self, entry: _Entry) -> int:
-        crc, at = 0, entry.data_at
-        while at < entry.end:
-            block = self._read(at, min(_BLOCK, entry.end - at))
+    def _crc(self, crc: int, at: int, end: int) -> int:
+        while at < end:
+            block = self._read(at, min(_BLOCK, end - at))
             crc, at = zlib.crc32(block, crc), at + len(block)
         return crc
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from lockdown.errors import Exit, TamperedError, ToolError, UntrustedError, UsageError
+from lockdown.errors import Exit, TamperedError, UntrustedError, UsageError
 from lockdown.evidence import archive, opening, predicate
-from lockdown.evidence.files import DirectoryFiles, Files, OverlaidFiles
+from lockdown.evidence.files import DirectoryFiles, Files, OverlaidFiles, whole
 from lockdown.evidence.ledger import Mark
 from lockdown.evidence.verify import verify
 
@@ -93,18 +91,7 @@ class _Hashing:
 
 
 def _written(files: Files, path: Path) -> Bundle:
-    temporary = path.with_name(f".writing-{secrets.token_hex(8)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            sink = _Hashing(file)
-            archive.write(files, sink)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except OSError as error:
-        raise ToolError(f"{path} could not be written: {error.strerror}.") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with whole(path) as file:
+        sink = _Hashing(file)
+        archive.write(files, sink)
     return Bundle(path, sink.digest.hexdigest(), sink.size)

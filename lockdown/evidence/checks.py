@@ -22,11 +22,11 @@ from lockdown.evidence.files import (
     SEAL_FOLDER,
     SUMS,
     Files,
-    digest,
     plain_names,
     read,
     signed_names,
 )
+from lockdown.evidence.files import digests as digests_of
 from lockdown.evidence.recount import Recounted, recount
 from lockdown.evidence.statement import Statement
 from lockdown.evidence.times import moment, stamp
@@ -159,7 +159,8 @@ def digests(files: Files, names: frozenset[str]) -> tuple[Listed, str]:
         raise TamperedError(f"{_some(listed.keys() - present)} is in {SUMS} and missing.")
     if present - listed.keys():
         raise TamperedError(f"{_some(present - listed.keys())} is not in {SUMS}.")
-    changed = [name for name in listed if digest(files, name) != listed[name]]
+    found = digests_of(files, listed)
+    changed = [name for name in listed if found[name] != listed[name]]
     if changed:
         raise TamperedError(f"{_some(changed)} is not as in {SUMS}.")
     return Listed(listed, sha256(content).hexdigest()), f"{len(listed)} files are as listed in {SUMS}, none is extra"

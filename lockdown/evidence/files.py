@@ -12,10 +12,10 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from lockdown.errors import TamperedError, ToolError
 
@@ -34,6 +34,8 @@ SEAL_FOLDER = "seal/"
 MAX_SMALL = 16 * 1024 * 1024
 """Bytes of an envelope or a list of digests; a run statement with 2,000 subjects has less than one."""
 
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_BLOCK = 1 << 16
 _NAME = re.compile(r"[a-z0-9._/-]+")
 
 
@@ -108,9 +110,28 @@ class DirectoryFiles:
         try:
             return os.fdopen(_opened(self.root, name.split("/")), "rb")
         except OSError as error:
-            if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR}:
-                raise TamperedError(f"{name!a} changed while the run was being read.") from error
-            raise ToolError(f"{name!a} cannot be read: {error.strerror}.") from error
+            raise _refused(name, error) from error
+
+    def digests(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the SHA-256 of many files by name, opening each folder once."""
+        found: dict[str, str] = {}
+        opened: list[tuple[str, int]] = []
+        name = "."
+        try:
+            opened.append(("", os.open(self.root, _FLAGS | os.O_DIRECTORY)))
+            for name in sorted(names):
+                *folders, last = ["", *name.split("/")]
+                while [folder for folder, _ in opened] != folders[: len(opened)]:
+                    os.close(opened.pop()[1])
+                for folder in folders[len(opened) :]:
+                    opened.append((folder, os.open(folder, _FLAGS | os.O_NOFOLLOW, dir_fd=opened[-1][1])))
+                found[name] = _hashed_at(last, opened[-1][1])
+        except OSError as error:
+            raise _refused(name, error) from error
+        finally:
+            for _, descriptor in opened:
+                os.close(descriptor)
+        return found
 
 
 def read(files: Files, name: str) -> bytes:
@@ -129,7 +150,33 @@ def read(files: Files, name: str) -> bytes:
 def digest(files: Files, name: str) -> str:
     """Return the SHA-256 of a file of any size, in hex."""
     with files.open(name) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return _hashed(file)
+
+
+def digests(files: Files, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of many files by name."""
+    if isinstance(files, DirectoryFiles):
+        return files.digests(names)
+    return {name: digest(files, name) for name in names}
+
+
+def _hashed(file: io.BufferedIOBase) -> str:
+    # hashlib.file_digest makes and clears a buffer of 256 KiB for each file, and most files are small.
+    hashed = hashlib.sha256()
+    while block := file.read(_BLOCK):
+        hashed.update(block)
+    return hashed.hexdigest()
+
+
+def _hashed_at(name: str, folder: int) -> str:
+    descriptor = os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=folder)
+    try:
+        hashed = hashlib.sha256()
+        while block := os.read(descriptor, _BLOCK):
+            hashed.update(block)
+        return hashed.hexdigest()
+    finally:
+        os.close(descriptor)
 
 
 def plain_names(names: Iterable[str]) -> frozenset[str]:
@@ -149,10 +196,15 @@ def plain_names(names: Iterable[str]) -> frozenset[str]:
 
 def _refuse_colliding(names: frozenset[str]) -> None:
     lower = {name.lower() for name in names}
-    for name in sorted(names):
-        folders = {"/".join(parts[:depth]) for parts in [name.lower().split("/")] for depth in range(1, len(parts))}
-        if folders & lower or (name in {SUMS, BY_HAND} and name.lower() in names):
-            raise TamperedError(f"The file name {name!a} is also that of another file or folder on some disks.")
+    folders: set[str] = set()
+    for name in lower:
+        folder = _folder(name)
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = _folder(folder)
+    twice = {name for name in (SUMS, BY_HAND) if name in names and name.lower() in names}
+    for name in sorted(twice | (folders & lower)):
+        raise TamperedError(f"The file name {name!a} is also that of another file or folder on some disks.")
 
 
 def signed_names(names: Iterable[str]) -> list[str]:
@@ -166,11 +218,22 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         ToolError: the disk is full or the folder cannot be written.
     """
+    with whole(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes its place when the block ends well, and leaves nothing behind otherwise.
+
+    Raises:
+        ToolError: the disk is full or the folder cannot be written.
+    """
     temporary = path.with_name(f".writing-{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -181,14 +244,23 @@ def write_whole(path: Path, data: bytes) -> None:
             temporary.unlink()
 
 
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _refused(name: str, error: OSError) -> TamperedError | ToolError:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR}:
+        return TamperedError(f"{name!a} changed while the run was being read.")
+    return ToolError(f"{name!a} cannot be read: {error.strerror}.")
+
+
 def _opened(root: Path, parts: list[str]) -> int:
     # Part by part, so that a folder swapped for a link between listing and reading is noticed too.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-    descriptor = os.open(root, flags | os.O_DIRECTORY)
+    descriptor = os.open(root, _FLAGS | os.O_DIRECTORY)
     for part in parts:
         outer = descriptor
         try:
-            descriptor = os.open(part, flags | os.O_NOFOLLOW, dir_fd=outer)
+            descriptor = os.open(part, _FLAGS | os.O_NOFOLLOW, dir_fd=outer)
         finally:
             os.close(outer)
     return descriptor

@@ -9,8 +9,6 @@ from hashlib import sha256
 from io import BufferedIOBase
 from typing import Any
 
-import orjson
-
 from lockdown import strict
 from lockdown.errors import TamperedError
 from lockdown.evidence.files import RESULTS
@@ -116,32 +114,13 @@ def _section(lines: Iterator[bytes], take: Callable[[Mapping[str, Any]], None]) 
 
 
 def _item(data: bytes) -> Mapping[str, Any]:
-    found = _of_texts(data)
-    if found is not None:
+    found = strict.certain(data)
+    if isinstance(found, dict):
         return found
     value = strict.loads(data, name=RESULTS)
     if not isinstance(value, dict) or strict.canonical(value) != data:
         raise _malformed("an item is not an object in canonical form")
     return value
-
-
-def _of_texts(data: bytes) -> Mapping[str, Any] | None:
-    """Return an object that holds texts, and objects of texts, if it is in canonical form; None if others must tell.
-
-    A result is one. A fast parser may be asked about it: what it writes of such a value is canonical, so that equal
-    bytes leave no room for a key that is given twice, or for anything else that two parsers read differently.
-    """
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(value, dict) or not all(_texts(item) for item in value.values()):
-        return None
-    return value if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data else None
-
-
-def _texts(value: object) -> bool:
-    return type(value) is str or (type(value) is dict and all(type(item) is str for item in value.values()))
 
 
 def _compare(run: Mapping[str, Any], tally: _Tally) -> None:

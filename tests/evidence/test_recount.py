@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lockdown import record, strict
+from lockdown import record
 from lockdown.errors import TamperedError
-from lockdown.evidence.recount import MAX_LINE, Recounted, _of_texts, recount
+from lockdown.evidence.recount import MAX_LINE, Recounted, recount
 from tests.evidence.handmade import POLICIES, RESULTS, counts, policy, result, run_object
 
 
@@ -120,35 +118,6 @@ def test_a_result_has_a_verdict_of_a_result(tmp_path: Path, verdict: str) -> Non
 def test_a_result_belongs_to_a_policy_and_a_policy_is_there_once(tmp_path: Path) -> None:
     refused(written(tmp_path, results=(result("another", "pass"),)), "unknown policy or verdict")
     refused(written(tmp_path, (*POLICIES, POLICIES[0])), "has the policy 'storage-pna-disabled' twice")
-
-
-ODD = st.text(st.sampled_from('a\u00e9\x7f\x1f\x00\u2028\u202e\U0001f600"\\\\/\n'), max_size=8)
-
-
-@given(st.dictionaries(ODD, st.one_of(ODD, st.dictionaries(ODD, ODD, max_size=3)), max_size=5))
-def test_the_fast_reader_of_a_result_reads_what_the_strict_one_reads(value: dict[str, Any]) -> None:
-    assert _of_texts(strict.canonical(value)) == value
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b'{"a":"b","a":"b"}',
-        b'{"b":"","a":""}',
-        b'{"a": "b"}',
-        b'{"a":"\\u0062"}',
-        b'{"a":"\\ud800"}',
-        b'{"a":"\xed\xa0\x80"}',
-        b'{"a":1}',
-        b'{"a":1.0}',
-        b'{"a":NaN}',
-        b'{"a":{"b":{"c":"d"}}}',
-        b'["a"]',
-        b'\xef\xbb\xbf{"a":"b"}',
-    ],
-)
-def test_the_fast_reader_leaves_everything_else_to_the_strict_one(line: bytes) -> None:
-    assert _of_texts(line) is None
 
 
 @pytest.mark.parametrize(
