@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,8 +20,14 @@ Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
 
 
-def load(name: str, data: bytes, model: type[Model]) -> Model:
-    """Return the YAML document ``data`` as ``model``; ``name`` is what errors call the file.
+def load(name: str, data: bytes, model: type[Model], patterns: Mapping[str, str] = MappingProxyType({})) -> Model:
+    """Return the YAML document ``data`` as ``model``.
+
+    Args:
+        name: what errors call the file.
+        data: its content.
+        model: what it must be.
+        patterns: what a person is told instead of a regular expression that a text does not match.
 
     Raises:
         UsageError: not YAML, a key given twice, an anchor or alias, or not what ``model`` accepts; every error of the
@@ -28,7 +37,8 @@ def load(name: str, data: bytes, model: type[Model]) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems = [_problem(name, lines, tuple(e["loc"]), e["msg"]) for e in error.errors(include_url=False)]
+        found = [dict(one) for one in error.errors(include_url=False)]
+        problems = [line for one in found for line in _problems(name, lines, one, model, patterns)]
         raise UsageError("\n".join(problems)) from error
 
 
@@ -78,12 +88,49 @@ def _value(name: str, loader: yaml.SafeLoader, node: yaml.Node, at: Path, lines:
         raise UsageError(f"{name}, line {_line(node.start_mark)}: {node.value}: {error}.") from error
 
 
-def _problem(name: str, lines: dict[Path, int], where: Path, message: str) -> str:
+def _problems(
+    name: str, lines: dict[Path, int], error: Mapping[str, Any], model: type[BaseModel], patterns: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield a line for each thing that is wrong; what is wrong with the file as a whole may be many."""
+    where, message = tuple(error["loc"]), str(error["msg"])
+    if error["type"] == "model_type":
+        message = "keys with values are wanted here"
+    elif error["type"] == "extra_forbidden":
+        message += _meant(where, model)
+    elif error["type"] == "string_pattern_mismatch":
+        message = patterns.get(str(error["ctx"]["pattern"]), message)
+    elif error["type"] == "value_error" and not where:
+        for each in message.removeprefix("Value error, ").splitlines():
+            yield f"{name}: {each}."
+        return
     at = where
     while at and at not in lines:
         at = at[:-1]
     key = ".".join(str(step) for step in where) or "the file"
-    return f"{name}, line {lines.get(at, 1)}: {key}: {message[0].lower()}{message[1:]}."
+    yield f"{name}, line {lines.get(at, 1)}: {key}: {message[0].lower()}{message[1:]}."
+
+
+def _meant(where: Path, model: type[BaseModel]) -> str:
+    """Return the key that somebody may have meant, as the end of a sentence."""
+    found: type[BaseModel] | None = model
+    for step in where[:-1]:
+        if found is not None and not isinstance(step, int):
+            found = _model_of(found, step)
+    names = [field.alias or name for name, field in found.model_fields.items()] if found else []
+    close = get_close_matches(str(where[-1]), names, n=1)
+    return f"; did you mean {close[0]}" if close else ""
+
+
+def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """Return the model of what stands under a key, if it is one, or a list of one."""
+    field = next((field for name, field in model.model_fields.items() if key in (name, field.alias)), None)
+    kinds: list[Any] = [field.annotation] if field else []
+    while kinds:
+        kind = kinds.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        kinds += get_args(kind)
+    return None
 
 
 def _line(mark: Any) -> int:  # noqa: ANN401 - the parser has two mark types

@@ -151,14 +151,15 @@ def _build(asked: Asked) -> int:
     with _work(asked, found) as work:
         accepted = _waivers(work)
         work.say(["Reading what exists"])
+        preflight.reach(work.site, work.arm)
         plan = plans.make(work.blueprint, work.arm)
         checked = preflight.check(work.site, work.blueprint, plan, work.arm)
         if asked.plan:
             lines = (*show.plan_lines(work.site, plan, checked), *show.plan_next(plan, checked))
             _show(work, show.plan_json(work.site, plan, checked), lines)
             return Exit.DRIFT if plan.pending else Exit.OK
-        work.say(show.plan_lines(work.site, plan, checked))
         _refuse(work, plan, checked)
+        work.say(show.plan_lines(work.site, plan, checked))
         if plan.pending and not asked.yes and not click.confirm("\nBuild this?", err=True):
             return _declined(work, plan, checked)
         return _apply(work, plan, checked, accepted)
@@ -298,10 +299,11 @@ def _settle(work: _Work, outcome: Outcome) -> None:
 
 def _destroy(asked: Asked) -> int:
     from lockdown.cli.building import building
-    from lockdown.provisioner import destroy, show
+    from lockdown.provisioner import destroy, preflight, show
 
     with _work(asked, _environment(asked)) as work:
         work.say(["Reading what exists"])
+        preflight.reach(work.site, work.arm)
         removals = destroy.plan(work.blueprint, work.arm)
         told = show.removals_json(work.site, removals)
         if asked.plan:
@@ -359,8 +361,14 @@ def _work(asked: Asked, environment: Environment) -> Iterator[_Work]:
     cloud: Cloud = endpoints.resolve(_cloud_of(asked, environment), asked.authority)
     credential = credentials.credential(cloud)
     identity = credentials.identify(credential, cloud)
-    who = {"caller": identity.object_id, "adopt": asked.adopt, "removing": asked.remove_workload}
-    site = Site(environment, asked.subscription, identity.tenant, **who)
+    site = Site(
+        environment,
+        asked.subscription,
+        identity.tenant,
+        caller=identity.object_id,
+        adopt=asked.adopt,
+        removing=asked.remove_workload,
+    )
     out = asked.out or ENVIRONMENTS / environment.environment
 
     def unlogged(_entry: Entry) -> None:
@@ -421,6 +429,7 @@ def _refuse(work: _Work, plan: Plan, checked: Preflight) -> None:
     if not plan.blocked and not checked.problems:
         return
     closing = leftovers.only(work.blueprint, plan)
+    work.say(show.finding_lines(replace(checked, problems=())))
     if closing.pending:
         work.say(["", "Closing what an earlier run left open"])
     outcome = _applied(work, closing)

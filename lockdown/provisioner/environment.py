@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
@@ -38,6 +38,26 @@ Image = Annotated[
 ]
 VmSize = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,60}$")]
 TagText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 _.:@+=-]{1,200}$")]
+
+
+_WORDS = {
+    _RESOURCE_ID: "it is no id of a resource (/subscriptions/ID/resourceGroups/GROUP/providers/...)",
+    _MAIL: "it is no mail address",
+    **{
+        get_args(kind)[1].pattern: words
+        for kind, words in (
+            (Name, "3 to 32 lower-case letters, digits and hyphens, the first a letter"),
+            (Prefix, "3 to 12 lower-case letters and digits, the first a letter"),
+            (GroupName, "it is no name of a resource group (letters, digits, _ - . and brackets; no . at its end)"),
+            (Location, "it is no name of a region, such as eastus"),
+            (ResourceName, "it is no name of a resource (letters, digits, _ . and -)"),
+            (Guid, "it is no object id, such as 5a1d0c62-8f5e-4b7a-9a55-0c7f1f3c2b10 (in lower case)"),
+            (Host, "it is no name of a host, such as example.org or *.example.org"),
+            (Image, "it is no image with its digest, such as docker.io/library/ubuntu:24.04@sha256:..."),
+        )
+    },
+}
+"""What a person is told of a text that has not the form that it must have."""
 
 
 class CloudName(StrEnum):
@@ -279,7 +299,7 @@ class Environment(_Part):
     def _fits(self) -> Self:
         problems = [*_ranges(self), *_sizes(self), *_options(self)]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
 
@@ -294,7 +314,7 @@ def load(path: Path) -> Environment:
     except OSError as error:
         step = "Name an environment file; those that ship with lockdown are in provision/environments/."
         raise UsageError(f"{path} cannot be read: {error.strerror}.", step) from error
-    return yamlfile.load(str(path), data, Environment)
+    return yamlfile.load(str(path), data, Environment, _WORDS)
 
 
 def schema() -> dict[str, Any]:

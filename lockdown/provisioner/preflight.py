@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from lockdown.errors import ToolError, UsageError
 from lockdown.provisioner.answers import RefusedError
 from lockdown.provisioner.checks import Case, Finding, Reads
 from lockdown.provisioner.checks.capacity import batch, cluster, cores, database, machines
@@ -16,13 +17,14 @@ from lockdown.provisioner.checks.denials import denials
 from lockdown.provisioner.checks.examples import examples
 from lockdown.provisioner.checks.guards import locks, network
 from lockdown.provisioner.checks.names import names
-from lockdown.provisioner.checks.region import location, providers, subscription
+from lockdown.provisioner.checks.region import SUBSCRIPTIONS, location, providers, subscription
 from lockdown.provisioner.checks.rights import rights
 from lockdown.provisioner.graph import Blueprint
 from lockdown.provisioner.plan import Plan, Verb
 from lockdown.provisioner.site import Site
 
 _AT_A_TIME = 8
+_FORBIDDEN, _ABSENT = (401, 403), 404
 _WRITING = frozenset({Verb.CREATE, Verb.UPDATE, Verb.ACT})
 
 CHECKS: tuple[tuple[str, Callable[[Case], Iterator[Finding]]], ...] = (
@@ -52,6 +54,33 @@ class Preflight:
 
     problems: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
+
+
+def reach(site: Site, reads: Reads) -> None:
+    """Ask for the subscription, before everything in it is asked for.
+
+    Raises:
+        UsageError: the caller cannot see it.
+        ToolError: nothing answers, or no credential was accepted.
+    """
+    try:
+        status = reads.get(f"/subscriptions/{site.subscription}", SUBSCRIPTIONS).status
+    except RefusedError as error:
+        if error.status == 0:
+            raise ToolError(f"Azure does not answer: {error.message}", "Look at the network, and try again.") from error
+        if error.status not in (*_FORBIDDEN, _ABSENT):
+            raise
+        status = error.status
+    if status == _ABSENT:
+        raise UsageError(
+            f"There is no subscription {site.subscription} that the caller can see in the tenant {site.tenant}.",
+            "Check the id, the tenant that the caller signed in to (az account show), and its roles.",
+        )
+    if status in _FORBIDDEN:
+        raise UsageError(
+            f"The caller may not even read the subscription {site.subscription}.",
+            "Give it Owner there, or Contributor and User Access Administrator.",
+        )
 
 
 def check(site: Site, blueprint: Blueprint, plan: Plan, reads: Reads) -> Preflight:

@@ -109,9 +109,18 @@ def finding_lines(found: Preflight) -> Iterator[str]:
 
 def blocked_lines(plan: Plan, found: Preflight) -> Iterator[str]:
     """Yield every reason why nothing is written."""
+    reasons: dict[str, list[Change]] = {}
     for change in plan.blocked:
-        yield from _wrapped(f"{change.key}: {change.why}", "  ", "    ")
-        yield from _differences(change)
+        if not change.differences:
+            reasons.setdefault(change.why, []).append(change)
+    for why, changes in reasons.items():
+        yield from _wrapped(f"{_named([change.key for change in changes])}: {why}", "  ", "    ")
+        for change in changes if len(changes) < _MANY else ():
+            yield from _wrapped(change.id, "    ", "    ")
+    for change in plan.blocked:
+        if change.differences:
+            yield from _wrapped(f"{change.key}: {change.why}", "  ", "    ")
+            yield from _differences(change)
     for finding in found.problems:
         yield from _finding(finding)
 
@@ -307,7 +316,7 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 def _alike(changes: list[Change]) -> Iterator[list[Change]]:
     """Yield changes, together where many are alike: the same is to be done to each, in the same time, and no more."""
-    plain = [change for change in changes if not (change.why or change.differences)]
+    plain = [change for change in changes if not change.differences]
     groups = Counter(kind for change in plain for kind in _kinds(change))
     found: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
@@ -320,7 +329,8 @@ def _alike(changes: list[Change]) -> Iterator[list[Change]]:
 def _kinds(change: Change) -> tuple[tuple[object, ...], ...]:
     """Return what a change may stand together by: the nearest first part of its key, and the first of all."""
     nearest, first = change.key.rpartition("/")[0], change.key.partition("/")[0]
-    return tuple((change.verb, change.seconds, part) for part in dict.fromkeys((nearest, first)) if part != change.key)
+    alike = (change.verb, change.seconds, change.why)
+    return tuple((*alike, part) for part in dict.fromkeys((nearest, first)) if part != change.key)
 
 
 def _many(alike: list[Change]) -> Iterator[str]:
@@ -331,6 +341,8 @@ def _many(alike: list[Change]) -> Iterator[str]:
     time = f"{duration(alike[0].seconds)} each" if alike[0].seconds else ""
     yield from _row(alike[0].verb, f"{begin}/ ({len(alike)})", time)
     yield from _wrapped(", ".join("/".join(key[common:]) for key in keys), _DEEP, _DEEP)
+    if alike[0].why:
+        yield from _wrapped(alike[0].why, _DEEP, _DEEP)
 
 
 def _named(keys: list[str]) -> str:

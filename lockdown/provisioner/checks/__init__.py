@@ -111,6 +111,16 @@ def name_of(resource_id: str) -> str:
     return resource_id.rpartition("/")[2]
 
 
+def place(path: str) -> str:
+    """Return where an ARM path is, for a person: ids are long, and there is one subscription."""
+    parts = path.strip("/").split("/")
+    if len(parts) == 2:  # noqa: PLR2004 - subscriptions/ID
+        return "the subscription"
+    if len(parts) == 4:  # noqa: PLR2004 - and resourceGroups/NAME
+        return f"the resource group {parts[3]}"
+    return path
+
+
 def namespaces(steps: Iterable[Step]) -> frozenset[str]:
     """Return the provider namespaces that steps write to, in lower case."""
     ids = (step.id for step in steps if isinstance(step, Resource))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-from lockdown.provisioner.checks import Case, Finding, target
+from lockdown.provisioner.checks import Case, Finding, place, target
 from lockdown.provisioner.environment import smallest_subnets
 
 _LOCKS, _NETWORKS = "2020-05-01", "2024-05-01"
@@ -23,9 +23,10 @@ def locks(case: Case) -> Iterator[Finding]:
         under = [step.key for step in case.writes if f"{target(step).lower()}/".startswith(f"{scope}/")]
         if scope and under:
             more = f" and {len(under) - 1} more" if len(under) > 1 else ""
+            what = f"The lock {lock.get('name')} makes {place(scope)} read-only"
             yield Finding(
                 "locks",
-                f"The lock {lock.get('name')} makes {scope} read-only, and {under[0]}{more} would be written there.",
+                f"{what}, and {under[0]}{more} would be written there.",
                 "Have whoever set the lock remove it while this runs.",
             )
 

@@ -10,7 +10,7 @@ from typing import Any
 from lockdown.provisioner.checks import Case, Finding, namespaces, resource_type
 from lockdown.provisioner.graph import Action, Resource, Step
 
-_SUBSCRIPTIONS, _PROVIDERS = "2022-12-01", "2021-04-01"
+SUBSCRIPTIONS, _PROVIDERS = "2022-12-01", "2021-04-01"
 _REGISTER = re.compile(r"/providers/([^/]+)/register$")
 _NOWHERE = "global"
 _ALWAYS = frozenset({"microsoft.authorization", "microsoft.resources"})
@@ -19,7 +19,7 @@ _ALWAYS = frozenset({"microsoft.authorization", "microsoft.resources"})
 
 def subscription(case: Case) -> Iterator[Finding]:
     """Yield a finding if the subscription takes no writes."""
-    found = case.read(case.subscription, _SUBSCRIPTIONS)
+    found = case.read(case.subscription, SUBSCRIPTIONS)
     if found is None:
         yield Finding(
             "subscription",
@@ -35,7 +35,7 @@ def subscription(case: Case) -> Iterator[Finding]:
 def location(case: Case) -> Iterator[Finding]:
     """Yield a finding if the cloud, or the subscription, does not have the region."""
     there = {
-        str(item.get("name", "")): item for item in case.reads.items(f"{case.subscription}/locations", _SUBSCRIPTIONS)
+        str(item.get("name", "")): item for item in case.reads.items(f"{case.subscription}/locations", SUBSCRIPTIONS)
     }
     environment = case.site.environment
     for key, wanted in (("location", environment.location), ("pairedLocation", environment.paired_location)):

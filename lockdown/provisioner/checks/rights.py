@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from lockdown.provisioner.answers import RefusedError, is_absent
-from lockdown.provisioner.checks import Case, Finding, resource_type
+from lockdown.provisioner.checks import Case, Finding, place, resource_type
 from lockdown.provisioner.graph import Action, Resource, Step
 
 _PERMISSIONS = "2022-04-01"
@@ -38,18 +38,21 @@ def rights(case: Case) -> Iterator[Finding]:
         try:
             permissions = _permissions(case, scope, known)
         except RefusedError as error:
-            yield Finding("roles", f"not checked: what the caller may do on {scope}: {error}", stops=False)
+            yield Finding("roles", f"not checked: what the caller may do on {place(scope)}: {error}", stops=False)
             continue
         if not permissions:  # whoever can read the subscription, as was done before, has some
-            yield Finding("roles", f"not checked: Azure lists no permissions of the caller on {scope}", stops=False)
+            yield Finding(
+                "roles", f"not checked: Azure lists no permissions of the caller on {place(scope)}", stops=False
+            )
             continue
         missing = sorted(operation for operation in operations if not allowed(operation, permissions))
         if missing:
             yield _missing(scope, missing)
         elif any(conditional(operation, permissions) for operation in operations if operation.startswith(_ROLES)):
+            what = f"the caller assigns roles on {place(scope)} under a condition"
             yield Finding(
                 "roles",
-                f"not checked: the caller assigns roles on {scope} under a condition, which only Azure evaluates.",
+                f"not checked: {what}, which only Azure evaluates.",
                 "If Azure refuses an assignment, the condition is why.",
                 stops=False,
             )
@@ -120,7 +123,7 @@ def _missing(scope: str, missing: list[str]) -> Finding:
         roles.append("Role Based Access Control Administrator (or User Access Administrator)")
     return Finding(
         "roles",
-        f"The caller may not do this on {scope}: {', '.join(missing[:_SHOWN])}{others}.",
+        f"The caller may not do this on {place(scope)}: {', '.join(missing[:_SHOWN])}{others}.",
         f"Give it {' and '.join(roles)} there, or have somebody run this who has them.",
     )
 
