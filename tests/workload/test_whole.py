@@ -285,3 +285,28 @@ def test_progress_is_told_while_pods_come_up(sandbox: Sandbox) -> None:
     assert build(sandbox, site(sandbox), watch=watched).complete
     told = [what for kind, key, what in watched.told if (kind, key) == ("waiting", "workload")]
     assert any("not ready" in str(what) for what in told)
+
+
+@pytest.mark.parametrize("code", ["AuthorizationFailed", "RunCommandDisabled"])
+def test_run_command_that_is_refused_is_a_failure_that_says_so(sandbox: Sandbox, code: str) -> None:
+    forget(sandbox)
+    sandbox.fault(f"POST *runcommand* fail:403:{code} 1")
+    assert failing(sandbox, site(sandbox)).startswith(code)
+    assert build(sandbox, site(sandbox)).complete
+
+
+@pytest.mark.parametrize("fault", ["drop-before 1", "drop-after 2", "throttle:2 3", "fail:503 1", "truncate 1"])
+def test_answers_that_are_lost_are_asked_for_again(sandbox: Sandbox, fault: str) -> None:
+    forget(sandbox)
+    sandbox.fault(f"POST *runcommand* {fault}")
+    outcome = build(sandbox, site(sandbox))
+    assert outcome.complete, outcome
+    assert objects(sandbox).keys() >= SERVED
+    assert is_shut(sandbox)
+
+
+def test_a_command_that_times_out_is_a_failure_that_the_next_run_mends(sandbox: Sandbox) -> None:
+    forget(sandbox)
+    sandbox.fault("POST *runcommand* fail-operation:CommandTimeout 1")
+    assert "CommandTimeout" in failing(sandbox, site(sandbox))
+    assert build(sandbox, site(sandbox)).complete
