@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,8 @@ def main() -> None:
         folder = Path(name)
         _run(sys.executable, "-m", "build", "--outdir", folder / "dist", ROOT)
         (wheel,) = (folder / "dist").glob("*.whl")
+        if "lockdown/sandbox/scenarios/coa_private.json" not in zipfile.ZipFile(wheel).namelist():
+            sys.exit("The wheel lacks the documents of the scenario coa-private.")
         venv.create(folder / "clean", with_pip=True)
         python = folder / "clean/bin/python"
         _run(python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install", wheel)

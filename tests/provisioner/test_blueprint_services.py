@@ -1,4 +1,4 @@
-"""The services of the blueprint: the same as the hand-written target, closed in every environment, nobody its owner."""
+"""The services of the blueprint: closed in every environment, nobody their owner."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from typing import Any
 import pytest
 
 from lockdown.provisioner.blueprint import build, registry
-from lockdown.provisioner.differ import differences
 from lockdown.provisioner.environment import Environment
-from lockdown.provisioner.graph import OWNER_TAG, Action, Blueprint, Resource, at, resolve
+from lockdown.provisioner.graph import Action, Blueprint, Resource, at
 from lockdown.provisioner.site import Site
-from lockdown.sandbox import providers  # noqa: F401 - before the scenarios, which share documents with them
-from lockdown.sandbox.scenarios import coa_private
-from lockdown.sandbox.scenarios.identifiers import guid
-from lockdown.sandbox.scenarios.site import Site as Written
 
 TENANT = "5a1d0c62-8f5e-4b7a-9a55-0c7f1f3c2b10"
 SUBSCRIPTION = "0d9c2a6e-51d4-4c7e-8d0c-6b1f0f6f2a11"
@@ -76,107 +71,6 @@ def _site(request: pytest.FixtureRequest) -> Site:
 
 def resources(made: Blueprint) -> Iterator[Resource]:
     return (step for step in made if isinstance(step, Resource))
-
-
-# --- the hand-written target -----------------------------------------------------------------------------------------
-
-_SERVICE_RANGE = "Kubernetes' services must overlap nothing; the range written by hand lies within the network"
-_JUSTIFIED = {
-    ("batch", "properties.encryption.keyVaultProperties.keyIdentifier"): (
-        "without a version, so that the account follows the key as it is rotated"
-    ),
-    ("cluster", "properties.networkProfile.serviceCidr"): _SERVICE_RANGE,
-    ("cluster", "properties.networkProfile.dnsServiceIP"): _SERVICE_RANGE,
-}
-"""What differs from the target on purpose. Everywhere the tag of the owner, and whom the notes of locks name."""
-
-
-@pytest.fixture(scope="module", name="written")
-def _written() -> Mapping[str, Mapping[str, Any]]:
-    return {document["id"].lower(): document for document in coa_private.build(TENANT, {}).documents}
-
-
-@pytest.fixture(scope="module", name="corresponding")
-def _corresponding() -> Site:
-    """The environment that corresponds to the scenario, under its names."""
-    scenario = Written("coa-private", TENANT)
-    server = scenario.group.resource("Microsoft.DBforPostgreSQL/flexibleServers", f"{scenario.base}-pg")
-    name = "genomics-database-administrators"
-    site = Site(
-        site_of(
-            environment="coa-private",
-            keys={"customerManaged": True},
-            cluster={"nodeSize": "Standard_D3_v2", "version": "1.33"},
-            database={
-                "sku": "Standard_B2s",
-                "administratorGroup": guid("group", server, name),
-                "administratorName": name,
-            },
-        ).environment,
-        scenario.subscription,
-        TENANT,
-    )
-    site.__dict__["base"] = scenario.base
-    return site
-
-
-def test_bodies_are_those_of_the_hand_written_target(
-    corresponding: Site, written: Mapping[str, Mapping[str, Any]]
-) -> None:
-    made = build(corresponding)
-    known = {step.key: _document(step, written) for step in resources(made)}
-    found = {key: document for key, document in known.items() if document is not None}
-    judged, unlike = 0, {}
-    for step in resources(made):
-        if step.theme not in THEMES:
-            continue
-        body = resolve(step.body, found)
-        document = found.get(step.key) or _twin(step, body, written)
-        assert document is not None, f"the target has no {step.key}"
-        judged += 1
-        for difference in differences(body, document, step.kept, step.secret):
-            if difference.path not in {f"tags.{OWNER_TAG}", "properties.notes"}:
-                unlike[step.key, difference.path] = (difference.before, difference.after)
-    assert set(unlike) == set(_JUSTIFIED), unlike
-    assert judged > 120
-
-
-def test_every_service_of_the_hand_written_target_is_built(
-    corresponding: Site, written: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """But for what Azure, AKS, TES or people make."""
-    ours = {step.id.lower() for step in resources(build(corresponding))}
-    by_others = (
-        *("mc_", "/pools/", "/assessments/", "/roledefinitions/", "/kubernetesversions/", "/networkwatchers/"),
-        *("/networkinterfaces/", "/privatednszones/", "/virtualnetworks/", "/roleassignments/"),
-        *("/diagnosticsettings/activity-log", "networkwatcherrg", "/pricings/"),
-    )
-    implied = re.compile(r"/(file|queue|table)services/default$|/configurations/ssl_max_protocol_version$")
-    left = {
-        name
-        for name in written
-        if name not in ours and not any(part in name for part in by_others) and not implied.search(name)
-    }
-    assert {name for name in left if "genomics-coa" in name or "/providers/microsoft.security/" in name} == set()
-
-
-def _document(step: Resource, written: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    return written.get(step.id.lower())
-
-
-def _twin(step: Resource, body: Mapping[str, Any], written: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Return the document that says the same under another name: a GUID, or a name of the environment's own."""
-    place, _, _ = step.id.lower().rpartition("/")
-    for name, document in written.items():
-        if name.rpartition("/")[0] != place:
-            continue
-        same = ("roleDefinitionId", "principalId", "targetResourceId", "workspaceId")
-        keys = [key for key in same if key in body["properties"]]
-        if keys and all(
-            str(document["properties"].get(key)).lower() == str(body["properties"][key]).lower() for key in keys
-        ):
-            return document
-    return None
 
 
 # --- every environment -----------------------------------------------------------------------------------------------

@@ -23,11 +23,13 @@ from lockdown.provisioner.apply import apply
 from lockdown.provisioner.graph import Blueprint, Resource
 from lockdown.provisioner.outcome import Silent
 from lockdown.provisioner.site import Site
+from lockdown.sandbox.registrations import FEATURE_TYPE
 from lockdown.sandbox.scenarios.arm.access import role_assignment
 from lockdown.sandbox.scenarios.arm.compute import disk, interface_of
 from lockdown.sandbox.scenarios.arm.edge import load_balancer, private_frontend
-from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, child
+from lockdown.sandbox.scenarios.arm.envelope import CREATED, Group, api_version, child
 from lockdown.sandbox.scenarios.arm.platform import holds_identity
+from lockdown.sandbox.scenarios.coa_private import FILE, SUBSCRIPTION, TENANT
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.server import Sandbox
 from tests.provisioner.azure import connect
@@ -35,9 +37,6 @@ from tests.provisioner.azure import connect
 Document = dict[str, Any]
 
 ENVIRONMENT = "coa-private"
-SUBSCRIPTION = guid(ENVIRONMENT)
-TENANT = "{tenant}"
-"""What stands in the file for the tenant, which is new at every start of a sandbox."""
 
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LOT = re.compile(rf"{_GUID}|(?<![0-9a-f])[0-9a-f]{{32}}(?![0-9a-f])|(?<=-)[0-9a-f]{{8}}(?=[.\"/])", re.IGNORECASE)
@@ -89,7 +88,7 @@ def text() -> str:
     """Return the file of the scenario."""
     one, other = provisioned(), provisioned()
     kept = set(_lots(one)) & set(_lots(other))
-    content = {"config": one.config, "documents": _canonical(one, kept), "subscription": SUBSCRIPTION}
+    content = {"config": one.config, "documents": _canonical(one, kept)}
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
@@ -104,6 +103,8 @@ def _lots(run: Provisioned) -> Iterator[str]:
 def _plain(run: Provisioned, document: Document) -> str:
     """Return a document as text, without what is new in every run and refers to nothing."""
     shown = {name: value for name, value in document.items() if name != "_etag"}
+    if shown["type"] != FEATURE_TYPE:
+        shown.setdefault("_apiVersion", api_version(shown["type"]))
     return _TIME.sub(CREATED, json.dumps(shown, sort_keys=True).replace(run.tenant, TENANT))
 
 
@@ -254,7 +255,7 @@ def _pool(account: Document, subnet: str, identity: Document) -> Document:
 
 def _config(sandbox: Sandbox, site: Site, made: Blueprint, file: Path) -> Mapping[str, Any]:
     today = datetime.now(UTC).date()
-    boundary = output.boundary(site, _of(sandbox, made, output.EGRESS))
+    addresses = output.boundary(site, _of(sandbox, made, output.EGRESS)).egress_addresses
     accepted = [
         {
             "policy": waiver.policy,
@@ -270,15 +271,16 @@ def _config(sandbox: Sandbox, site: Site, made: Blueprint, file: Path) -> Mappin
     owner = site.environment.owner
     accepted.append({"policy": policy, "resources": [storage], "reason": reason, "owner": owner, "days": days})
     return {
-        "virtualNetworks": list(boundary.virtual_networks),
-        "egressAddresses": list(boundary.egress_addresses),
+        "virtualNetworks": list(dict.fromkeys((site.network_id, site.hub_id))),
+        "egressAddresses": list(addresses),
         "waivers": accepted,
     }
 
 
 def main() -> None:
-    """Write it."""
-    sys.stdout.write(text())
+    """Write the file."""
+    FILE.write_text(text(), "utf-8")
+    sys.stderr.write(f"{FILE} is written.\n")
 
 
 if __name__ == "__main__":

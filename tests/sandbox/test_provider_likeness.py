@@ -1,4 +1,4 @@
-"""What is made by PUT looks, to a reader, as the hand-written documents of a scenario say that Azure shows it."""
+"""What is made by PUT looks, to a reader, as the documents of a scenario say that Azure shows it."""
 
 from __future__ import annotations
 
@@ -125,14 +125,17 @@ def _shown(value: Any) -> Any:
     if isinstance(value, list):
         items = [_shown(item) for item in value]
         return (
-            sorted(items, key=json.dumps) if all(isinstance(item, dict) and "id" in item for item in items) else items
+            sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+            if all(isinstance(item, dict) and "id" in item for item in items)
+            else items
         )
     if isinstance(value, dict):
         kept = {name: _without_nodes(inner) for name, inner in value.items()}
         return {
             name: _shown(inner)
             for name, inner in kept.items()
-            if name not in ("etag", "_apiVersion", *_MORE)
+            if name[:1] != "_"
+            and name not in ("etag", *_MORE)
             and not (name == "tags" and not inner)
             and not (inner == [] and value[name])
         }

@@ -1,4 +1,4 @@
-"""Services that are made by PUT look, to a reader, as the hand-written documents of a scenario say they do in Azure."""
+"""Services that are made by PUT look, to a reader, as the documents of a scenario say they do in Azure."""
 
 from __future__ import annotations
 

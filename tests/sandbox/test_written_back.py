@@ -11,6 +11,7 @@ from tests.sandbox.arm_client import ArmClient
 _NOT_WRITTEN = {
     "Microsoft.Resources/resourceGroups",
     "Microsoft.ContainerService/locations/kubernetesVersions",
+    "Microsoft.Features/providers/features",
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Authorization/roleDefinitions",
 }

@@ -25,6 +25,7 @@ from lockdown.sandbox.providers.reserved import refuse_reserved
 from lockdown.sandbox.providers.virtual_networks import delegated_to
 from lockdown.sandbox.providers.zone_groups import own_names
 from lockdown.sandbox.resource_id import parse
+from lockdown.sandbox.scenarios.arm.envelope import recased
 from lockdown.sandbox.state import Document
 
 _TYPE = "Microsoft.Network/privateEndpoints"
@@ -188,7 +189,7 @@ def _service_side(service: Document, endpoint: Document, values: Document) -> Do
     state = values["privateLinkServiceConnectionState"]
     properties: Document = {
         "provisioningState": "Succeeded",
-        "privateEndpoint": {"id": endpoint["id"]},
+        "privateEndpoint": {"id": recased(str(endpoint["id"]))},
         "privateLinkServiceConnectionState": {
             "status": state["status"],
             "description": state["description"],

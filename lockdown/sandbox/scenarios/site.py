@@ -104,21 +104,13 @@ def server_api(site: Site, zone: str, address: str) -> Link:
     return Link(site.node_group, "kube-apiserver", site.cluster_id, "management", site.subnet("vmsubnet"), (member,))
 
 
-def cluster(
-    site: Site,
-    identity: Document,
-    api: Link,
-    network: dict[str, Any],
-    *,
-    pool: Mapping[str, Any] | None = None,
-    **properties: object,
-) -> Document:
-    """Return the private cluster, with one pool of two nodes in vmsubnet; ``pool`` has what differs in that pool."""
+def cluster(site: Site, identity: Document, api: Link, network: dict[str, Any], **properties: object) -> Document:
+    """Return the private cluster, with one pool of two nodes in vmsubnet."""
     return managed_cluster(
         site.group,
         site.base,
         site.node_group,
-        [agent_pool("nodepool1", site.subnet("vmsubnet"), **(pool or {}))],
+        [agent_pool("nodepool1", site.subnet("vmsubnet"))],
         identity=identity,
         networkProfile=network,
         privateFQDN=api.members[0].fqdn,
@@ -178,32 +170,17 @@ def _guard(site: Site) -> Document:
     return made
 
 
-def database_server(
-    site: Site,
-    zone: Document,
-    *,
-    version: str,
-    access: Mapping[str, str] | None = None,
-    parameters: Mapping[str, str] | None = None,
-    **properties: Any,  # noqa: ANN401  # JSON values
-) -> Iterator[Document]:
+def database_server(site: Site, zone: Document, *, version: str) -> Iterator[Document]:
     """Yield the PostgreSQL server in its delegated subnet, its parameters, and the databases of Cromwell and TES.
 
     Args:
         site: where it goes.
         zone: the private DNS zone of its name.
         version: PostgreSQL's major version.
-        access: what its ``network`` says beside subnet and zone.
-        parameters: the parameters that somebody set.
-        properties: what differs from the server that the deployer makes.
     """
-    injected = {
-        "delegatedSubnetResourceId": site.subnet("sqlsubnet"),
-        "privateDnsZoneArmResourceId": zone["id"],
-        **(access or {}),
-    }
-    server = postgres_server(site.group, f"{site.base}-pg", injected, version=version, **properties)
+    injected = {"delegatedSubnetResourceId": site.subnet("sqlsubnet"), "privateDnsZoneArmResourceId": zone["id"]}
+    server = postgres_server(site.group, f"{site.base}-pg", injected, version=version)
     yield server
     yield postgres_database(server, "cromwell_db")
     yield postgres_database(server, "tes_db")
-    yield from postgres_parameters(server, parameters or {})
+    yield from postgres_parameters(server)

@@ -141,7 +141,7 @@ def postgres(place: Place) -> Iterator[Document]:
     server = postgres_server(place.group, name, place.access("pg-pna-disabled"), connections=[connection])
     yield server
     yield from endpoint_of(link)
-    yield from postgres_parameters(server, {})
+    yield from postgres_parameters(server)
 
 
 def postgres_injected(place: Place) -> Iterator[Document]:
@@ -152,7 +152,7 @@ def postgres_injected(place: Place) -> Iterator[Document]:
     yield zone_link(private, "to-vnet", place.network_id)
     server = postgres_server(place.group, place.name("pgin"), network)
     yield server
-    yield from postgres_parameters(server, {})
+    yield from postgres_parameters(server)
 
 
 def mysql(place: Place) -> Iterator[Document]:

@@ -136,8 +136,8 @@ def test_private_has_no_machine_and_no_dnat() -> None:
 
 def settings(found: list[Document], resource_id: str) -> list[str]:
     """Return the categories that diagnostic settings of this resource send somewhere."""
-    prefix = f"{resource_id}/providers/Microsoft.Insights/diagnosticSettings/"
-    sent = [item["properties"]["logs"] for item in found if item["id"].startswith(prefix)]
+    prefix = f"{resource_id}/providers/Microsoft.Insights/diagnosticSettings/".lower()
+    sent = [item["properties"]["logs"] for item in found if item["id"].lower().startswith(prefix)]
     return [log["category"] for logs in sent for log in logs if log["enabled"]]
 
 
@@ -187,17 +187,20 @@ def test_private_encrypts_with_keys_that_exist() -> None:
     found = documents("coa-private")
     vault = only(found, "Microsoft.KeyVault/vaults")["properties"]
     keys = {item["properties"]["keyUriWithVersion"] for item in every(found, "Microsoft.KeyVault/vaults/keys")}
+    current = {item["properties"]["keyUri"] for item in every(found, "Microsoft.KeyVault/vaults/keys")}
     (disks,) = every(found, "Microsoft.Compute/diskEncryptionSets")
     used = {
         *(
             item["properties"]["encryption"]["keyvaultproperties"]["currentVersionedKeyIdentifier"]
             for item in every(found, "Microsoft.Storage/storageAccounts")
         ),
-        only(found, "Microsoft.Batch/batchAccounts")["properties"]["encryption"]["keyVaultProperties"]["keyIdentifier"],
         disks["properties"]["activeKey"]["keyUrl"],
     }
 
+    batch = only(found, "Microsoft.Batch/batchAccounts")["properties"]["encryption"]["keyVaultProperties"]
+
     assert used < keys
+    assert batch["keyIdentifier"] in current, "it follows the key as it is rotated"
     assert all(key.startswith(vault["vaultUri"]) for key in keys)
     assert vault["enablePurgeProtection"] is True
 

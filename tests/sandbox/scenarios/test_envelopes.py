@@ -9,20 +9,29 @@ import pytest
 import yaml
 
 from lockdown.errors import UsageError
-from lockdown.sandbox.scenarios import NAMES, Scenario, build
+from lockdown.sandbox.scenarios import NAMES, Document, Scenario, build
 
 TENANT = "7a1f2c52-43a6-4f0e-9c53-9d6f0b0a7d41"
 FOREIGN = "/subscriptions/00000000-0000-4000-8000-00000000f0e1/"
+OTHER = "00000000-0000-0000-0000-000000000001"
 SMALL = {"tenant": {"resources": "700", "subscriptions": "3", "faults": "10"}}
 PROVIDED = r"/providers/[A-Za-z.]+(/[A-Za-z]+/[^/]+)+"
 ID = re.compile(rf"/subscriptions/[0-9a-f-]{{36}}(/resource[Gg]roups/[^/]+)?({PROVIDED}){{1,2}}")
 TENANT_WIDE = {"Microsoft.Authorization/roleDefinitions", "Microsoft.ContainerService/locations/kubernetesVersions"}
 """What the tenant or a location has, which stands on no resource."""
+FEATURE = "Microsoft.Features/providers/features"
+"""No resource: a path of its own, with the provider that the feature is of in it."""
+SAVED = "coa-private"
+"""What was saved has one subscription: names that are unique in all of Azure follow from it."""
 
 
 @pytest.fixture(params=NAMES)
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     return build(request.param, tenant=TENANT, options=SMALL.get(request.param, {}))
+
+
+def resources(scenario: Scenario) -> Iterator[Document]:
+    return (document for document in scenario.documents if document["type"] != FEATURE)
 
 
 def every_id(value: Any) -> Iterator[str]:
@@ -51,7 +60,7 @@ def embedded_ids(value: Any) -> Iterator[str]:
 
 
 def test_ids_types_and_names_agree(scenario: Scenario) -> None:
-    for document in scenario.documents:
+    for document in resources(scenario):
         resource_id = document["id"]
         if document["type"] == "Microsoft.Resources/resourceGroups":
             assert resource_id.rpartition("/resourceGroups/")[2] == document["name"]
@@ -64,11 +73,11 @@ def test_ids_types_and_names_agree(scenario: Scenario) -> None:
 
 
 def test_every_document_has_properties_and_an_api_version(scenario: Scenario) -> None:
-    for document in scenario.documents:
+    for document in resources(scenario):
         assert document["properties"]
         assert re.fullmatch(r"\d{4}-\d{2}-\d{2}(-preview)?", document["_apiVersion"])
         if "location" in document:
-            assert isinstance(document["tags"], dict)
+            assert isinstance(document.get("tags", {}), dict)
 
 
 def test_ids_are_unique_whatever_their_casing(scenario: Scenario) -> None:
@@ -79,7 +88,7 @@ def test_ids_are_unique_whatever_their_casing(scenario: Scenario) -> None:
 
 def test_parents_come_before_their_children(scenario: Scenario) -> None:
     seen = {f"/subscriptions/{subscription}" for subscription, _ in scenario.subscriptions}
-    for document in scenario.documents:
+    for document in resources(scenario):
         if document["type"] in TENANT_WIDE:
             continue
         key = document["id"].lower()
@@ -95,6 +104,10 @@ def test_whatever_is_pointed_at_exists(scenario: Scenario) -> None:
     documents = list(scenario.documents)
     known = {found.lower() for document in documents for found in embedded_ids(document)}
     known |= {f"/subscriptions/{subscription}" for subscription, _ in scenario.subscriptions}
+    for document in documents:
+        if document["type"].endswith("/virtualMachines/networkInterfaces"):
+            listed = document["properties"]["ipConfigurations"]
+            known |= {f"{document['id']}/ipConfigurations/{item['name']}".lower() for item in listed}
 
     for document in documents:
         for pointed in every_id({key: value for key, value in document.items() if key != "id"}):
@@ -116,9 +129,18 @@ def test_documents_can_be_read_twice(scenario: Scenario) -> None:
 
 def test_another_tenant_has_other_subscriptions(request: pytest.FixtureRequest, scenario: Scenario) -> None:
     name = request.node.callspec.params["scenario"]
-    other = build(name, tenant="00000000-0000-0000-0000-000000000001", options=SMALL.get(name, {}))
+    other = build(name, tenant=OTHER, options=SMALL.get(name, {}))
 
-    assert not {key for key, _ in scenario.subscriptions} & {key for key, _ in other.subscriptions}
+    shared = {key for key, _ in scenario.subscriptions} & {key for key, _ in other.subscriptions}
+    assert bool(shared) == (name == SAVED)
+
+
+def test_another_tenant_has_other_identities(scenario: Scenario, request: pytest.FixtureRequest) -> None:
+    name = request.node.callspec.params["scenario"]
+    other = build(name, tenant=OTHER, options=SMALL.get(name, {}))
+
+    assert OTHER not in json.dumps(list(scenario.documents))
+    assert TENANT not in json.dumps(list(other.documents))
 
 
 def test_the_configuration_names_the_scope_and_the_boundary(scenario: Scenario) -> None:
@@ -175,7 +197,7 @@ STANDS_ON = ("Microsoft.Authorization/", "Microsoft.Insights/diagnosticSettings/
 
 
 def test_only_what_is_subordinate_lacks_a_location(scenario: Scenario) -> None:
-    for document in scenario.documents:
+    for document in resources(scenario):
         provided = document["id"].rpartition("/providers/")[2]
         subordinate = provided.count("/") > 2 or provided.startswith(STANDS_ON)
         assert "location" in document or subordinate, document["id"]

@@ -1,4 +1,4 @@
-"""Who may do what, and what nobody may delete: role assignments and locks."""
+"""Who may do what: role assignments."""
 
 from lockdown.sandbox.roles import GUIDS
 from lockdown.sandbox.scenarios.arm.envelope import CREATED, resource
@@ -34,9 +34,3 @@ def role_assignment(scope: str, role: str, principal: str, kind: str = "ServiceP
     }
     name = guid("assignment", scope, role, principal)
     return resource(f"{scope}{_AUTHORIZATION}roleAssignments/{name}", properties, location=None)
-
-
-def lock(scope: str, name: str, notes: str) -> Document:
-    """Return a lock that keeps anybody from deleting what stands at ``scope``."""
-    properties = {"level": "CanNotDelete", "notes": notes}
-    return resource(f"{scope}{_AUTHORIZATION}locks/{name}", properties, location=None)

@@ -46,19 +46,6 @@ def disk(
     return resource(resource_id, body, location=group.location, sku=sku) | owner
 
 
-def encryption_set(group: Group, name: str, tenant: str, vault: Document, key: Document) -> Document:
-    """Return the set through which disks are encrypted with a key of ours as well as with the platform's."""
-    resource_id = group.resource(_COMPUTE + "diskEncryptionSets", name)
-    properties = {
-        "provisioningState": "Succeeded",
-        "activeKey": {"sourceVault": reference(vault["id"]), "keyUrl": key["properties"]["keyUriWithVersion"]},
-        "encryptionType": "EncryptionAtRestWithPlatformAndCustomerKeys",
-        "rotationToLatestKeyVersionEnabled": True,
-    }
-    held = {"type": "SystemAssigned", "principalId": guid("principal", resource_id), "tenantId": tenant}
-    return resource(resource_id, properties, location=group.location, identity=held)
-
-
 def virtual_machine(
     group: Group, name: str, interface_id: str, disk_id: str, *, size: str = "Standard_D2s_v5"
 ) -> Document:

@@ -4,7 +4,7 @@ Each builder writes what the provider returns for a resource made with no networ
 it. An option that the provider leaves out of an answer is left out here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lockdown.sandbox import defaults, parameters
@@ -71,17 +71,10 @@ def postgres_database(server: Document, name: str) -> Document:
     return child(server, "databases", name, defaults.DATABASE)
 
 
-def postgres_parameters(server: Document, changed: Mapping[str, str]) -> Iterator[Document]:
-    """Yield the parameters of a PostgreSQL server; those of ``changed`` have another value than the default."""
+def postgres_parameters(server: Document) -> Iterator[Document]:
+    """Yield the parameters of a PostgreSQL server, as Azure makes them."""
     for name in parameters.POSTGRES:
-        yield child(server, "configurations", name, parameters.postgres(name, changed.get(name)))
-
-
-def postgres_administrator(server: Document, tenant: str, name: str) -> Document:
-    """Return the Entra group that administers a PostgreSQL server."""
-    object_id = guid("group", server["id"], name)
-    properties = {"principalType": "Group", "principalName": name, "objectId": object_id, "tenantId": tenant}
-    return child(server, "administrators", object_id, properties)
+        yield child(server, "configurations", name, parameters.postgres(name))
 
 
 def mysql_server(

@@ -1,7 +1,6 @@
 """What Microsoft Defender for Cloud says of a subscription: its plans, whom it tells, and its findings."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from lockdown.sandbox.scenarios.arm.envelope import CREATED, resource
 from lockdown.sandbox.scenarios.scenario import Document
@@ -39,38 +38,11 @@ EXTENSIONS = {
 }
 
 
-def plans(subscription: str, standard: Collection[str] = ()) -> Iterator[Document]:
-    """Yield one document for each plan: the plans of ``standard`` are bought, the others free, as Azure leaves them."""
+def plans(subscription: str) -> Iterator[Document]:
+    """Yield one document for each plan: all are free, as Azure leaves them."""
     for plan in PLANS:
-        properties: dict[str, Any] = {"pricingTier": "Free", "freeTrialRemainingTime": "P30D"}
-        if plan in standard:
-            properties = {
-                "pricingTier": "Standard",
-                "freeTrialRemainingTime": "PT0S",
-                "enablementTime": CREATED,
-                "resourcesCoverageStatus": "FullyCovered",
-                "inherited": "False",
-            }
-            if plan in SUB_PLANS:
-                properties["subPlan"] = SUB_PLANS[plan]
-            if plan in EXTENSIONS:
-                properties["extensions"] = [{"name": name, "isEnabled": "True"} for name in EXTENSIONS[plan]]
+        properties = {"pricingTier": "Free", "freeTrialRemainingTime": "P30D"}
         yield resource(f"/subscriptions/{subscription}{_SECURITY}pricings/{plan}", properties, location=None)
-
-
-def security_contact(subscription: str, address: str) -> Document:
-    """Return the contact that is written to for every alert of medium severity or higher."""
-    properties = {
-        "emails": address,
-        "phone": "",
-        "isEnabled": True,
-        "notificationsByRole": {"state": "On", "roles": ["Owner"]},
-        "notificationsSources": [
-            {"sourceType": "Alert", "minimalSeverity": "Medium"},
-            {"sourceType": "AttackPath", "minimalRiskLevel": "Critical"},
-        ],
-    }
-    return resource(f"/subscriptions/{subscription}{_SECURITY}securityContacts/default", properties, location=None)
 
 
 IMAGES = "c0b7cfc6-3172-465a-b378-53c7ff2cc0d5"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lockdown.sandbox.scenarios.arm.envelope import Group, child, part, reference, resource
+from lockdown.sandbox.scenarios.arm.envelope import Group, part, reference, resource
 from lockdown.sandbox.scenarios.identifiers import guid
 from lockdown.sandbox.scenarios.scenario import Document
 
@@ -152,43 +152,3 @@ def nat_rule_collection(firewall_id: str, name: str, address: str, port: int, ta
         "translatedPort": str(port),
     }
     return part(firewall_id, "natRuleCollections", name, {"priority": 100, "action": {"type": "Dnat"}, "rules": [rule]})
-
-
-def firewall_policy(group: Group, name: str, firewalls: Sequence[str], rule_group: str) -> Document:
-    """Return a Standard firewall policy that denies known bad addresses; its rules are in ``rule_collection_group``."""
-    resource_id = group.resource(_NETWORK + "firewallPolicies", name)
-    properties = {
-        "provisioningState": "Succeeded",
-        "sku": {"tier": "Standard"},
-        "threatIntelMode": "Deny",
-        "firewalls": [reference(firewall_id) for firewall_id in firewalls],
-        "ruleCollectionGroups": [reference(f"{resource_id}/ruleCollectionGroups/{rule_group}")],
-        "childPolicies": [],
-    }
-    return resource(resource_id, properties, location=group.location)
-
-
-def rule_collection_group(policy: Document, name: str, hosts: Sequence[str], sources: Sequence[str]) -> Document:
-    """Return the rules of a firewall policy: ``sources`` reach ``hosts`` by HTTPS, nothing else leaves or enters."""
-    rule = {
-        "ruleType": "ApplicationRule",
-        "name": "https",
-        "protocols": [{"protocolType": "Https", "port": 443}],
-        "fqdnTags": [],
-        "webCategories": [],
-        "targetFqdns": list(hosts),
-        "targetUrls": [],
-        "terminateTLS": False,
-        "sourceAddresses": list(sources),
-        "destinationAddresses": [],
-        "sourceIpGroups": [],
-    }
-    collection = {
-        "ruleCollectionType": "FirewallPolicyFilterRuleCollection",
-        "name": "permitted-hosts",
-        "priority": 200,
-        "action": {"type": "Allow"},
-        "rules": [rule],
-    }
-    properties = {"provisioningState": "Succeeded", "priority": 200, "ruleCollections": [collection]}
-    return child(policy, "ruleCollectionGroups", name, properties)

@@ -167,26 +167,14 @@ def nat_gateway(group: Group, name: str, addresses: Sequence[str]) -> Document:
     return resource(resource_id, properties, location=group.location, sku={"name": "Standard", "tier": "Regional"})
 
 
-def route_table(group: Group, name: str, next_hop: str, *, beside: Sequence[tuple[str, str, str]] = ()) -> Document:
-    """Return a route table that sends everything to the virtual appliance at ``next_hop``.
-
-    Args:
-        group: where it goes.
-        name: its name.
-        next_hop: the address of the appliance.
-        beside: name, address prefix and next hop type of each route that is an exception.
-    """
+def route_table(group: Group, name: str, next_hop: str) -> Document:
+    """Return a route table that sends everything to the virtual appliance at ``next_hop``."""
     resource_id = group.resource(_NETWORK + "routeTables", name)
     whole = {"addressPrefix": "0.0.0.0/0", "nextHopType": "VirtualAppliance", "nextHopIpAddress": next_hop}
-    routes = [part(resource_id, "routes", "everything-to-the-firewall", whole)]
-    routes += [
-        part(resource_id, "routes", route, {"addressPrefix": prefix, "nextHopType": kind})
-        for route, prefix, kind in beside
-    ]
     properties = {
         "provisioningState": "Succeeded",
         "resourceGuid": guid(resource_id),
         "disableBgpRoutePropagation": True,
-        "routes": routes,
+        "routes": [part(resource_id, "routes", "everything-to-the-firewall", whole)],
     }
     return resource(resource_id, properties, location=group.location)

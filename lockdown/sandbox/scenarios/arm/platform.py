@@ -35,45 +35,6 @@ def batch_account(
     return resource(resource_id, body, location=group.location, identity=dict(identity or {"type": "None"}))
 
 
-def task_pool(account: Document, name: str, subnet_id: str, identity: Document) -> Document:
-    """Return a pool as TES makes it for one task, without a public address: its node runs as ``identity``."""
-    machine = {
-        "imageReference": {
-            "publisher": "microsoft-dsvm",
-            "offer": "ubuntu-hpc",
-            "sku": "2204",
-            "version": "latest",
-        },
-        "nodeAgentSkuId": "batch.node.ubuntu 22.04",
-        "diskEncryptionConfiguration": {"targets": ["OsDisk", "TemporaryDisk"]},
-        "containerConfiguration": {"type": "DockerCompatible", "containerImageNames": [], "containerRegistries": []},
-    }
-    body = {
-        "provisioningState": "Succeeded",
-        "provisioningStateTransitionTime": CREATED,
-        "creationTime": CREATED,
-        "lastModified": CREATED,
-        "allocationState": "Steady",
-        "allocationStateTransitionTime": CREATED,
-        "vmSize": "STANDARD_D2S_V3",
-        "currentDedicatedNodes": 0,
-        "currentLowPriorityNodes": 1,
-        "interNodeCommunication": "Disabled",
-        "taskSlotsPerNode": 1,
-        "taskSchedulingPolicy": {"nodeFillType": "Spread"},
-        "deploymentConfiguration": {"virtualMachineConfiguration": machine},
-        "networkConfiguration": {
-            "subnetId": subnet_id,
-            "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"},
-            "dynamicVnetAssignmentScope": "none",
-            "enableAcceleratedNetworking": False,
-        },
-        "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 1}},
-    }
-    pool = child(account, "pools", name, body)
-    return pool | {"identity": holds_identity(identity)}
-
-
 def registry(
     group: Group,
     name: str,
@@ -155,28 +116,3 @@ def app_insights(group: Group, name: str, access: str, workspace_id: str, **prop
         **properties,
     }
     return resource(resource_id, body, location=group.location, kind="web")
-
-
-def private_link_scope(group: Group, name: str, connections: Sequence[dict[str, Any]]) -> Document:
-    """Return an Azure Monitor private link scope that admits nothing from outside."""
-    body = {
-        "provisioningState": "Succeeded",
-        "accessModeSettings": {
-            "ingestionAccessMode": "PrivateOnly",
-            "queryAccessMode": "PrivateOnly",
-            "exclusions": [],
-        },
-        "privateEndpointConnections": list(connections),
-    }
-    return resource(group.resource("microsoft.insights/privateLinkScopes", name), body, location="global")
-
-
-def scoped_resource(scope_id: str, target_id: str, name: str) -> Document:
-    """Return the membership of a workspace or component in a private link scope."""
-    body = {"provisioningState": "Succeeded", "linkedResourceId": target_id}
-    return resource(f"{scope_id}/scopedResources/{name}", body, location=None)
-
-
-def scoped_by(scope_id: str) -> list[dict[str, str]]:
-    """Return what a workspace says of the private link scope that it is a member of."""
-    return [{"resourceId": scope_id, "scopeId": guid("scope", scope_id)}]

@@ -176,22 +176,6 @@ def zone_link(zone_document: Document, name: str, network_id: str) -> Document:
     return resource(resource_id, properties, location="global")
 
 
-def zone_group(endpoint: Document, link: Link, zones: Sequence[Document]) -> Document:
-    """Return the zone group that keeps the endpoint's records in ``zones``."""
-    configurations = [
-        {
-            "name": document["name"].replace(".", "-"),
-            "properties": {
-                "privateDnsZoneId": document["id"],
-                "recordSets": [_record_set(member) for member in link.members if member.zone == document["name"]],
-            },
-        }
-        for document in zones
-    ]
-    properties = {"provisioningState": "Succeeded", "privateDnsZoneConfigs": configurations}
-    return child(endpoint, "privateDnsZoneGroups", "default", properties)
-
-
 def records(link: Link, zones: Sequence[Document], *, creator: str) -> Iterator[Document]:
     """Yield the A records of an endpoint; ``creator`` is what their metadata says, '' for a hand-written one."""
     by_name = {document["name"]: document for document in zones}
@@ -210,17 +194,6 @@ def a_record(zone_document: Document, name: str, addresses: Sequence[str], *, cr
     if creator:
         properties["metadata"] = {"creator": creator}
     return child(zone_document, "A", name, properties)
-
-
-def _record_set(member: Member) -> dict[str, Any]:
-    return {
-        "recordType": "A",
-        "recordSetName": member.record,
-        "fqdn": f"{member.record}.{member.zone}",
-        "ttl": 10,
-        "ipAddresses": [member.address],
-        "provisioningState": "Succeeded",
-    }
 
 
 def _state(status: str, action: str) -> dict[str, str]:

@@ -68,29 +68,12 @@ def encrypted(*services: str) -> dict[str, Any]:
     return {name: {"enabled": True, "lastEnabledTime": CREATED, "keyType": "Account"} for name in services}
 
 
-def storage_services(
-    account: Document,
-    containers: Sequence[str],
-    *,
-    blob: Mapping[str, Any] | None = None,
-    container: Mapping[str, Any] | None = None,
-) -> Iterator[Document]:
-    """Yield the services of an account, and its blob containers, none of them public.
-
-    Args:
-        account: the account.
-        containers: names of its blob containers.
-        blob: properties of the blob service that differ from what it is made with.
-        container: properties of each container that differ.
-    """
+def storage_services(account: Document, containers: Sequence[str]) -> Iterator[Document]:
+    """Yield the services of an account, and its blob containers by these names, none of them public."""
     plain: dict[str, Any] = {"cors": {"corsRules": []}}
     off = {"deleteRetentionPolicy": {"allowPermanentDelete": False, "enabled": False}}
-    blobs = child(account, "blobServices", "default", plain | off | dict(blob or {}))
-    body: dict[str, Any] = {
-        **defaults.CONTAINER,
-        "lastModifiedTime": CREATED,
-        **(container or {}),
-    }
+    blobs = child(account, "blobServices", "default", plain | off)
+    body: dict[str, Any] = {**defaults.CONTAINER, "lastModifiedTime": CREATED}
     yield blobs
     for name in containers:
         yield child(blobs, "containers", name, body)
