@@ -34,6 +34,8 @@ MOST = timedelta(hours=24)
 _AHEAD = timedelta(minutes=5)
 _RAW = {"SHA256SUMS", "VERIFY.txt", "report"}
 _EMPTY = b"[]\n"
+_CLOUDS = {"AzureCloud", "AzureUSGovernment", "AzureChinaCloud"}
+"""Any other is known to the history by its URL, as audit was given it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Wanted:
         policies_digest: the digest of the policy set that must have judged.
         boundary: what must have been inside; ``waivers`` and ``temporary`` likewise.
         store: URL of the evidence store whose history records the run; None records it nowhere.
-        cloud: what the collecting machine was given as its cloud, where that was a URL.
+        cloud: of the key and the store, where it is none of Microsoft's; ``authority`` likewise.
     """
 
     run: Path
@@ -170,7 +172,10 @@ def _entry(wanted: Wanted, signer: keys.Signer, run: Any) -> session.Entry | Non
     if wanted.store is None:
         return None
     requested = run["scope"]["requested"]
-    cloud = "file" if run["source"] == "file" else wanted.cloud or run["cloud"]["name"]
+    there = run["cloud"]
+    cloud = (
+        "file" if run["source"] == "file" else there["name"] if there["name"] in _CLOUDS else there["resourceManager"]
+    )
     covered = history.covered(cloud, tuple(requested["subscriptions"]), tuple(requested["managementGroups"]))
     store = open_store(wanted.store, cloud=wanted.cloud, authority=wanted.authority)
     return session.Entry(store, signer, run["runId"], covered)

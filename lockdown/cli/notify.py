@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lockdown.cli import output
 from lockdown.errors import Exit, LockdownError, ToolError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 @click.option("--work-item", default="Issue", show_default=True, help="The type of work items.")
 @click.option("--closed-state", default="Done", show_default=True, help="The state of work items that are done.")
 @click.option("--print", "printed", is_flag=True, help="Print what would be posted, and post nothing.")
+@output.json_option("words on stderr")
 def command(
     run: Path,
     webhook_file: Path | None,
@@ -73,6 +75,7 @@ def command(
     *,
     details: bool,
     printed: bool,
+    as_json: bool,
 ) -> int:
     """Tell people and services about RUN, a directory that audit or drift made.
 
@@ -80,7 +83,10 @@ def command(
     was not. One that cannot be told does not keep the others from being told.
     """
     from lockdown.notify import https, notice, webhook
+    from lockdown.notify import tickets as ticketing
 
+    if as_json and (printed or annotations):
+        raise click.UsageError("--json, --print and --annotations all write to stdout: give one.")
     where = None if printed else webhook.url(webhook_file, os.environ)
     if not (where or printed or summary or annotations or code_scanning or tickets):
         raise click.UsageError("Whom to tell? Give --webhook-file, --summary, --annotations, --tickets or --print.")
@@ -88,36 +94,44 @@ def command(
         https.checked(link, "--link")
     found = notice.read(run)
     tracker = _tracker(tickets, work_item, closed_state, link) if tickets else None
-    steps: list[Callable[[], None]] = []
+    steps: dict[str, Callable[[], Iterable[str]]] = {}
     if printed:
-        steps.append(lambda: click.echo(webhook.message(found, _shape(shape), details=details, link=link)))
+        steps["print"] = lambda: _print([webhook.message(found, _shape(shape), details=details, link=link).decode()])
     if summary is not None:
-        steps.append(lambda: _append(summary, found, link))
+        steps["summary"] = lambda: _append(summary, found, link)
     if annotations is not None:
-        steps.append(lambda: _annotate(found, annotations))
+        steps["annotations"] = lambda: _annotate(found, annotations)
     if code_scanning is not None:
-        steps.append(lambda: _code_scanning(found, code_scanning))
+        steps["codeScanning"] = lambda: _code_scanning(found, code_scanning)
     if tracker is not None:
-        steps.append(lambda: _settle(tracker, found, details=details))
+        steps["tickets"] = lambda: ticketing.settle(tracker, found, details=details)
     if where is not None:
-        steps.append(lambda: _post(where, found, shape, details=details, link=link))
-    return _all(steps)
+        steps["webhook"] = lambda: _post(where, found, shape, details=details, link=link)
+    return _all(steps, as_json=as_json)
 
 
-def _all(steps: list[Callable[[], None]]) -> int:
+def _all(steps: Mapping[str, Callable[[], Iterable[str]]], *, as_json: bool) -> int:
     """Do every step, whatever becomes of the others, and return the exit code of the first that failed."""
     from lockdown.cli import explain, visible
 
     code = Exit.OK
-    for step in steps:
+    told, not_told, said = [], [], []
+    for name, step in steps.items():
         try:
-            step()
+            for line in step():
+                said.append(line)
+                if not as_json:
+                    click.echo(line, err=True)
+            told.append(name)
         except LockdownError as error:
             text, failed = explain(error)
             click.echo(visible(text), err=True)
+            not_told.append({"to": name, "why": error.message})
             code = code or failed
     if code:
         click.echo("The run is as it was. Only this was not told.", err=True)
+    if as_json:
+        output.write({"told": told, "notTold": not_told, "said": said})
     return code
 
 
@@ -130,43 +144,41 @@ def _tracker(tickets: str, work_item: str, closed_state: str, link: str) -> Trac
     return AzureBoards(os.environ, work_item, closed_state, link)
 
 
-def _append(file: Path, found: Notice, link: str) -> None:
+def _print(lines: Iterable[str]) -> tuple[str, ...]:
+    for line in lines:
+        click.echo(line)
+    return ()
+
+
+def _append(file: Path, found: Notice, link: str) -> tuple[str, ...]:
     from lockdown.notify import markdown
 
     _write(file, markdown.summary(found, link), "a")
+    return ()
 
 
-def _annotate(found: Notice, service: str) -> None:
+def _annotate(found: Notice, service: str) -> tuple[str, ...]:
     from lockdown.notify import job_log
 
-    for line in job_log.lines(found, service):
-        click.echo(line)
+    return _print(job_log.lines(found, service))
 
 
-def _code_scanning(found: Notice, file: Path) -> None:
+def _code_scanning(found: Notice, file: Path) -> tuple[str, ...]:
     from lockdown.notify import code_scanning
     from lockdown.report import export
 
     document, left_out = code_scanning.document(export.read(found.record))
     _write(file, json.dumps(document) + "\n", "w")
-    if left_out:
-        click.echo(
-            f"{left_out:,} failures, the least severe, are not in {file}: code scanning shows no more.", err=True
-        )
+    if not left_out:
+        return ()
+    return (f"{left_out:,} failures, the least severe, are not in {file}: code scanning shows no more.",)
 
 
-def _settle(tracker: Tracker, found: Notice, *, details: bool) -> None:
-    from lockdown.notify import tickets
-
-    for line in tickets.settle(tracker, found, details=details):
-        click.echo(line, err=True)
-
-
-def _post(where: str, found: Notice, shape: str, *, details: bool, link: str) -> None:
+def _post(where: str, found: Notice, shape: str, *, details: bool, link: str) -> tuple[str, ...]:
     from lockdown.notify import webhook
 
     webhook.post(where, webhook.message(found, _shape(shape), details=details, link=link))
-    click.echo("The webhook was told.", err=True)
+    return ("The webhook was told.",)
 
 
 def _write(file: Path, text: str, mode: str) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from lockdown.cli import options
+from lockdown.cli import options, output
 
 
 @click.command("sign")
@@ -35,7 +34,7 @@ from lockdown.cli import options
 @click.option("--cloud", envvar="LOCKDOWN_CLOUD", show_envvar=True, metavar="NAME_OR_URL", help="As for audit.")
 @click.option("--authority", envvar="AZURE_AUTHORITY_HOST", show_envvar=True, metavar="HOST", help="As for audit.")
 @click.option("--quiet", is_flag=True, help="Nothing on stderr but errors.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout instead of the run directory.")
+@output.json_option("the run directory")
 def command(
     run: Path,
     key: str | None,
@@ -82,6 +81,6 @@ def command(
         )
     )
     if as_json:
-        click.echo(json.dumps({"directory": str(out), "run": made.run}, sort_keys=True))
+        output.write({"directory": str(out), "run": made.run})
     else:
         click.echo(str(out))

@@ -82,7 +82,7 @@ def on_a_terminal(
 # JSON.
 
 
-@pytest.mark.parametrize("name", sorted(LEAVES.keys() - {"lockdown notify"}))
+@pytest.mark.parametrize("name", sorted(LEAVES))
 def test_every_command_has_json(name: str) -> None:
     assert any("--json" in option.opts for option in LEAVES[name].params)
 

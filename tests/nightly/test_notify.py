@@ -270,3 +270,14 @@ def test_code_scanning_is_given_failures_alone(tmp_path: Path) -> None:
     assert {result["ruleId"] for result in results} == {
         rule["id"] for rule in made["runs"][0]["tool"]["driver"]["rules"]
     }
+
+
+def test_json_says_what_was_told_and_what_was_not(run: Path, tmp_path: Path, lockdown: Lockdown) -> None:
+    with serving(tmp_path, lambda _: Answer(500)) as server:
+        env = {**server.environment, "LOCKDOWN_WEBHOOK": server.url + SECRET}
+        ran = lockdown("notify", run, "--summary", tmp_path / "s.md", "--json", env=env)
+    assert ran.code == 1
+    told = json.loads(ran.out)
+    assert told["told"] == ["summary"]
+    assert told["notTold"] == [{"to": "webhook", "why": "The webhook refused: HTTP status 500."}]
+    assert lockdown("notify", run, "--print", "--json").code == 2
