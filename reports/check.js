@@ -48,7 +48,9 @@ const differing = (record, shown) => {
   for (const [key, { row, policy }] of shown) {
     const result = results.get(key);
     if (!result) return `a row of ${policy}`;
+    // What all rows of a table are expected to be stands once, in its caption.
     const cells = [...row.rows[1].cells].map(written);
+    if (cells.length === 2) cells.unshift(written(row.closest("table").caption));
     const wanted = [result.expected, result.observed, result.reason];
     if (wanted.some((text, at) => cells[at] !== text) || row.closest("section").id !== kindOf(result)) return `a row of ${policy}`;
   }

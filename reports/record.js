@@ -39,7 +39,7 @@ const unescaped = (text) =>
     letter ? { n: "\n", r: "\r", t: "\t" }[letter] : String.fromCodePoint(parseInt(two ?? four ?? eight, 16)));
 // The text that was written into an element: what cannot be seen stands in a mark.
 const written = (element) =>
-  [...(element?.querySelector("bdi")?.childNodes ?? [])]
+  [...((element?.matches("bdi") ? element : element?.querySelector("bdi"))?.childNodes ?? [])]
     .map((node) => (node.nodeName === "MARK" ? unescaped(node.textContent) : node.textContent))
     .join("");
 // The rows that stand on the page, by key: policy, resource and part.

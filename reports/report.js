@@ -119,6 +119,7 @@ const explore = (record, shown) => {
     line.append(make("a", { href: anchor(policy, kind) }, bdi(prose(policy.title))));
     return line;
   };
+  const cell = (text, className = "") => make("td", { className }, text ? bdi(text) : make("i", {}, "empty"));
   const drawn = (at) => {
     const row = rows[at], policy = policies[policyAt[at]], kind = kindOf(row);
     const known = shown.get(keyOf(row.policy, row.resource, row.part));
@@ -127,6 +128,7 @@ const explore = (record, shown) => {
       copy.removeAttribute("data-row");
       copy.className = "row";
       copy.querySelector("th").prepend(head(row, policy, kind));
+      if (copy.rows[1].cells.length === 2) copy.rows[1].prepend(cell(row.expected));
       return copy;
     }
     return built(at, head(row, policy, kind));
@@ -139,7 +141,6 @@ const explore = (record, shown) => {
     if (row.part) title.append(" part ", make("b", {}, bdi(row.part)));
     if (where.type) title.append(" ", make("small", {}, bdi(where.type)));
     if (row.resource !== named) title.append(make("br"), make("span", { className: "id" }, bdi(row.resource)));
-    const cell = (text, className = "") => make("td", { className }, text ? bdi(text) : make("i", {}, "empty"));
     const cells = make("tr", {}, cell(row.expected), cell(row.observed, "seen"), cell(row.reason));
     const body = make("tbody", { className: "row" }, make("tr", {}, title), cells);
     if (row.waiver) {

@@ -30,7 +30,7 @@ from lockdown.report.visible import pieces, prose, visible
 
 ROWS = 5_000
 """How many rows that need a person stand on the page itself; with a script, the page holds all others packed."""
-RESOURCES = 100
+RESOURCES = 50
 """How many resources stand under By resource."""
 MANY = 12
 """From how many results on a page has a script, and from how many failing policies on a list of them."""
@@ -93,7 +93,6 @@ def stream(
             fixes=first_fixes(record, found),
             holders=holders[:RESOURCES],
             more_holders=max(0, len(holders) - RESOURCES),
-            titles={policy["id"]: policy["title"] for policy in record.policies},
             findings=words.findings(record, found),
             cautions=words.cautions(record.run),
             severities=words.severities(found),
@@ -247,10 +246,11 @@ def _environment(record: Record) -> Environment:
     return environment
 
 
-def _bdi(value: object) -> Markup:
+def _bdi(value: object, class_: str = "") -> Markup:
     """Return untrusted text isolated from the text around it, with what cannot be seen marked as an escape."""
     inner = (Markup("<mark>%s</mark>") % piece if unseen else escape(piece) for piece, unseen in pieces(str(value)))
-    return Markup("<bdi>%s</bdi>") % Markup("").join(inner)
+    opening = Markup('<bdi class="%s">') % class_ if class_ else Markup("<bdi>")
+    return opening + Markup("").join(inner) + Markup("</bdi>")
 
 
 def _when(time: str) -> Markup | str:

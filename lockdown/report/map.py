@@ -274,7 +274,7 @@ class _Map:
         if second:
             lines.append(text(x + 10, y + height - 7 - (3 if height > _TALL else 0), second, "quiet", room, 12))
         box = element("rect", x=x, y=y, width=width, height=height, rx=4)
-        title = f"{label} {second}: {_words(standing)}\n{resource}"
+        title = f"{label} {second}: {_words(standing)}" + ("" if standing.policy else f"\n{resource}")
         return self._linked(resource, element("g", box, *lines, class_=f"node {class_} {_tint(standing)}"), title)
 
     def _linked(self, resource: str, drawn: Markup, title: str) -> Markup:

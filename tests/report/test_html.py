@@ -143,8 +143,9 @@ def test_a_failure_says_all_that_is_needed_to_judge_and_to_fix_it(stock: Record)
         "NIST SP 800-53 Rev. 5 AC-4 (mapped by Microsoft) ; SC-7(5) (claimed by this project)",
         "FedRAMP Moderate (Rev. 5) AC-4 HIPAA Security Rule 164.312(a)(1) (claimed by this project)",
         "Storage accounts should disable public network access b2982f36-99f2-4db5-8eff-283140c09693",
-        f"coastore7f3a Microsoft.Storage/storageAccounts {STORE}/coastore7f3a",
-        "Disabled absent (Enabled by default) Public network access is enabled.",
+        f"coastore7f3a {STORE}/coastore7f3a",
+        "2 results; expected of each: Disabled",
+        "absent (Enabled by default) Public network access is enabled.",
         f"az storage account update --ids {STORE}/coastore7f3a --public-network-access Disabled",
     ):
         assert said in article

@@ -127,7 +127,8 @@ def edited(page: str, old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda page: edited(page, "store007</bdi></span>", "store777</bdi></span>"), "a row of one"),
+        (lambda page: edited(page, "store007</bdi></th>", "store777</bdi></th>"), "a row of one"),
+        (lambda page: edited(page, "expected of each: <bdi>", "expected of each: <bdi>not "), "a row of one"),
         (lambda page: edited(page, '<td class="seen"><bdi>', '<td class="seen"><bdi>x'), "a row of one"),
         (lambda page: re.sub(r'(href="#pass">)\d+', r"\g<1>99", page, count=1), "the number of pass"),
         (lambda page: flipped(page, -3), "cannot be read"),
@@ -139,6 +140,7 @@ def edited(page: str, old: str, new: str) -> str:
     ],
     ids=[
         "a row's resource",
+        "what rows are expected to be",
         "a row's value",
         "a count",
         "the end of the record",
