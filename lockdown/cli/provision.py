@@ -441,8 +441,9 @@ def _refuse(work: _Work, plan: Plan, checked: Preflight) -> None:
     if outcome.interrupted is not None:
         click.echo(text, err=True)
         raise outcome.interrupted
-    closed = f" Closed, or removed, of an earlier run: {', '.join(outcome.done)}." if outcome.done else ""
-    said = f"Nothing was built.{show.safe(closed)}" if closing.pending else "Nothing was written."
+    said = "Nothing was built." if closing.pending else "Nothing was written."
+    if outcome.done:
+        said += f" Closed, or removed, of an earlier run: {show.safe(', '.join(outcome.done))}."
     reasons = "\n".join(show.blocked_lines(plan, checked))
     left = f"\n{text}" if text else ""
     raise UsageError(f"{said} This stands in the way:\n{reasons}{left}", "Change that, then start again.")
