@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -298,7 +299,19 @@ def differing(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[s
         elif key not in wanted:
             yield f"{key} is there"
         elif wanted[key] != found[key]:
-            yield f"{key} is {json.dumps(found[key], sort_keys=True)}, not {json.dumps(wanted[key], sort_keys=True)}"
+            before, after = Counter(_leaves(wanted[key])), Counter(_leaves(found[key]))
+            yield f"{key} has {sorted(after - before)} for {sorted(before - after)}"
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _leaves(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, f"{path}[]")
+    else:
+        yield f"{path}={value}"
 
 
 def kind_of(step: Step) -> str:

@@ -1,5 +1,6 @@
 """Microsoft.Network/virtualNetworks, with their subnets and peerings, which live inside them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lockdown.sandbox.arm_error import ArmError
@@ -85,9 +86,12 @@ def _prepare_subnet(context: Context, holder: Document, subnet: Document, previo
             f"Route table {properties['routeTable']['id']} cannot be attached to subnet {subnet['id']}, which is for "
             "Azure Bastion.",
         )
-    before = {name.lower() for name in delegated_to(previous or {})}
+    known = {
+        str(values.get("serviceName", "")).lower(): values
+        for values in (item.get("properties") or {} for item in _delegations(previous))
+    }
     for delegation in properties["delegations"]:
-        _complete_delegation(subnet, delegation, before)
+        _complete_delegation(subnet, delegation, known)
     for endpoint in properties["serviceEndpoints"]:
         endpoint.setdefault("locations", ["*"])
         endpoint["provisioningState"] = "Succeeded"
@@ -95,7 +99,7 @@ def _prepare_subnet(context: Context, holder: Document, subnet: Document, previo
         _refuse_changed_use(context, subnet, previous)
 
 
-def _complete_delegation(subnet: Document, delegation: Document, before: set[str]) -> None:
+def _complete_delegation(subnet: Document, delegation: Document, known: Mapping[str, Document]) -> None:
     delegation["id"] = f"{subnet['id']}/delegations/{delegation.get('name', '')}"
     delegation.pop("etag", None)
     delegation["type"] = f"{_SUBNET_TYPE}/delegations"
@@ -107,7 +111,9 @@ def _complete_delegation(subnet: Document, delegation: Document, before: set[str
             f"The service name {values.get('serviceName', '')} specified on delegation {delegation['id']} is not "
             "valid.",
         )
-    joined = {} if str(values["serviceName"]).lower() in before else {"actions": [_JOIN]}
+    # One that is written back shows what it showed.
+    shown = known.get(str(values["serviceName"]).lower(), {"actions": [_JOIN]})
+    joined = {name: value for name, value in shown.items() if name == "actions"}
     delegation["properties"] = {**joined, **values, "provisioningState": "Succeeded"}
 
 
@@ -141,8 +147,11 @@ def _refuse_changed_use(context: Context, subnet: Document, previous: Document) 
 
 def delegated_to(subnet: Document) -> list[str]:
     """Return the services that a subnet is delegated to."""
-    delegations = (subnet.get("properties") or {}).get("delegations") or []
-    return [str((delegation.get("properties") or {}).get("serviceName", "")) for delegation in delegations]
+    return [str((delegation.get("properties") or {}).get("serviceName", "")) for delegation in _delegations(subnet)]
+
+
+def _delegations(subnet: Document | None) -> list[Document]:
+    return ((subnet or {}).get("properties") or {}).get("delegations") or []
 
 
 def _check_ranges(document: Document, subnets: list[Document], spaces: list[Network]) -> None:
