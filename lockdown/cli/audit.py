@@ -94,8 +94,8 @@ def perform(asked: Wanted, *, quiet: bool) -> Finished:
         return run.audit(asked, watching)
 
 
-def summarise(record: Record) -> None:
-    """Tell a person on stderr what the run found."""
+def summarise(record: Record, *, last: bool = True) -> None:
+    """Tell a person on stderr what the run found, and if that is the ``last`` that is told, what to do next."""
     from lockdown.report import text
 
     roles = {Outcome.COMPLIANT: "good", Outcome.NON_COMPLIANT: "bad", Outcome.INDETERMINATE: "doubt"}
@@ -104,6 +104,8 @@ def summarise(record: Record) -> None:
             verdict, colon, rest = line.partition(":")
             click.echo(output.painted(verdict, roles[Outcome(record.run["outcome"])]) + colon + rest, err=True)
         elif line.startswith(output.NEXT):
+            if not last:
+                continue
             click.echo(output.painted(output.NEXT, "strong") + line.removeprefix(output.NEXT), err=True)
         else:
             click.echo(line, err=True)

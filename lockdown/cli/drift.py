@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockdown.cli import departures, options, visible
+from lockdown.cli import departures, options, output, visible
 from lockdown.cli.audit import answer, exit_code, perform, summarise, wanted
 from lockdown.errors import Exit
 
 if TYPE_CHECKING:
-    from lockdown.run import Wanted
+    from lockdown.run import Finished, Wanted
 
 _OF_ACCEPTANCE = frozenset(
     {"trust", "trust_fingerprint", "trust_state", "config_file", "cloud", "authority", "out", "key", "tsa"}
 )
 
-_NEXT = """
-Next: undo it, or accept what was meant: lockdown drift --baseline BASELINE
-  --run RUN --accept ID --reason TEXT --key KEY --out NEW-BASELINE
+_ACCEPT = """\
+  lockdown drift --baseline {baseline} \\
+    --run {run} \\
+    --accept ID --reason TEXT --key KEY --out NEW-BASELINE
   (report/report.html and results/drift.json have the ids)"""
 
 
@@ -84,11 +86,10 @@ def command(
     if not quiet:
         from lockdown.report import drift_text
 
-        summarise(finished.record)
+        summarise(finished.record, last=False)
         for line in drift_text.render(document):
             click.echo(line, err=True)
-        if not document["empty"]:
-            click.echo(_NEXT, err=True)
+        _tell_next(finished, baseline)
     answer(finished, as_json=as_json)
     departures.check(looked)
     judged = exit_code(finished.record, fail_on)
@@ -97,6 +98,22 @@ def command(
     if not document["empty"]:
         return Exit.DRIFT
     return judged if fail_on else Exit.OK
+
+
+def _tell_next(finished: Finished, baseline: Path) -> None:
+    document = finished.document or {}
+    click.echo(err=True)
+    if not document["empty"]:
+        output.next_step("undo it, or accept what was meant:")
+        named = {"baseline": baseline, "run": finished.directory}
+        shown = {name: visible(shlex.quote(str(path))) for name, path in named.items()}
+        click.echo(_ACCEPT.format(**shown), err=True)
+    elif not document["complete"]:
+        output.next_step("let the auditor read what it could not, and compare again.")
+    elif finished.record.run["counts"]["fail"]:
+        output.next_step("nothing drifted; report/report.html has what fails as it did before.")
+    else:
+        output.next_step("nothing: it is as it was approved.")
 
 
 def _looked(environment: Path | None, asked: Wanted) -> departures.Departures | None:

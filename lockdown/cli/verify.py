@@ -8,7 +8,6 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING
 import click
 
 from lockdown.cli import output, visible
-from lockdown.errors import Exit, TamperedError, UntrustedError
+from lockdown.errors import Exit
 
 if TYPE_CHECKING:
     from lockdown.evidence.checks import Replayed
     from lockdown.evidence.files import Files
-    from lockdown.evidence.ledger import Check, Ledger
-    from lockdown.evidence.verify import Trusted, Verification
+    from lockdown.evidence.ledger import Check
+    from lockdown.evidence.verify import Verification
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SHA_256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -157,9 +156,14 @@ def command(
             formats=lambda counts, digests: _recounted(files, counts, digests),
             replay=(lambda digests: _again(files, digests)) if replay else None,
         )
-        found = _with_acceptances(found, files, root)
+        if found.accepted:
+            from lockdown.history import beside
+
+            found = beside.with_acceptances(found, files, root)
         if history is not None:
-            found = _with_history(found, history, files, root, trust_state)
+            from lockdown.history import beside
+
+            found = beside.with_history(found, history, files, root, trust_state)
     if as_json:
         click.echo(json.dumps(_document(run, found), indent=2))
     else:
@@ -169,72 +173,6 @@ def command(
         if not quiet:
             output.next_step(_next(found, trust))
     return found.exit_code
-
-
-def _with_acceptances(found: Verification, files: Files, root: Trusted) -> Verification:
-    """Return ``found`` with what was accepted of drift, if the run is a baseline in which something was."""
-    from lockdown.evidence.files import ACCEPTED
-
-    payload, sealed = found.payload, found.sealed
-    if found.run is None or payload is None or sealed is None or ACCEPTED not in found.digests:
-        return found
-    from lockdown.evidence import opening
-    from lockdown.evidence.files import DirectoryFiles
-    from lockdown.evidence.ledger import Ledger
-    from lockdown.history import baseline
-    from lockdown.history.acceptance import read_lines
-
-    ledger = Ledger(list(found.checks))
-    judge = None if root is None or isinstance(root, UntrustedError) else root
-
-    def accepted(files: Files) -> tuple[int, str]:
-        with opening.copied(files, found.digests, (ACCEPTED,)) as folder:
-            lines = read_lines(DirectoryFiles(folder))
-        if not lines:
-            raise TamperedError(f"{ACCEPTED} is empty.")
-        baseline.check(lines, payload, sealed.key_id, judge, datetime.now(UTC), found.sealed_at)
-        last, number = lines[-1].claim, f"{len(lines)} acceptance{'' if len(lines) == 1 else 's'}"
-        return len(lines), f"{number} of drift; the last, of {last.at}: {last.reason}"
-
-    ledger.attempt("acceptances", accepted, files)
-    return replace(found, checks=tuple(ledger.checks), exit_code=ledger.exit_code)
-
-
-def _with_history(found: Verification, url: str, files: Files, root: Trusted, state_file: Path | None) -> Verification:
-    """Return ``found`` with what the history in a store says of the run."""
-    from lockdown.evidence.ledger import Ledger
-    from lockdown.history import proof
-    from lockdown.history.store import open_store
-
-    ledger = Ledger(list(found.checks))
-    judge = None if root is None or isinstance(root, UntrustedError) else root
-    own = files if found.run is not None else None
-    links = proof.prove(ledger, open_store(url), judge, now=datetime.now(UTC), run=own)
-    if own is None:
-        ledger.skip("history run", "not looked for, because the run is not intact")
-    whole = all(check.mark == "ok" for check in ledger.checks[len(found.checks) :])
-    digests = {link.record.sequence: link.digest for link in links}
-    _compare_head(ledger, url, digests, state_file if judge is not None else None, remember=whole)
-    return replace(found, checks=tuple(ledger.checks), exit_code=ledger.exit_code)
-
-
-def _compare_head(
-    ledger: Ledger, url: str, digests: Mapping[int, str], state_file: Path | None, *, remember: bool
-) -> None:
-    """Compare the end of a history with the one seen before; remember the new one if everything else is well."""
-    from lockdown.evidence import state as states
-
-    before = states.load(state_file) if state_file else None
-    if state_file is None or before is None:
-        ledger.skip("history head", "not compared with one seen before (--trust-state)")
-        return
-
-    def compared(state: states.State) -> tuple[states.State, str]:
-        return states.advance_head(state, url, digests), "nothing that was seen before is missing"
-
-    after = ledger.attempt("history head", compared, before)
-    if remember and after is not None and after != before:
-        states.save(state_file, after)
 
 
 def _recounted(files: Files, counts: Mapping[str, int], digests: Mapping[str, str]) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lockdown.errors import Exit, StaleError, UntrustedError
 from lockdown.evidence import checks, countersign, custody, predicate
 from lockdown.evidence.checks import Listed, Replayed, Signed
-from lockdown.evidence.files import BUNDLE, BUNDLE_TOKEN, DRIFT, RESULTS, RUN, RUN_TOKEN, TOPOLOGY, Files
+from lockdown.evidence.files import ACCEPTED, BUNDLE, BUNDLE_TOKEN, DRIFT, RESULTS, RUN, RUN_TOKEN, TOPOLOGY, Files
 from lockdown.evidence.ledger import Check, Ledger
 from lockdown.evidence.recount import Recounted
 from lockdown.evidence.times import stamp
@@ -64,6 +64,11 @@ class Verification:
     proven_at: str | None = None
     sealed_at: datetime | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is a baseline in which drift was accepted; what that proves is for lockdown.history to say."""
+        return self.run is not None and ACCEPTED in self.digests
 
 
 @dataclass(frozen=True)

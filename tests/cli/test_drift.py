@@ -12,6 +12,7 @@ import pytest
 from lockdown import demo, record
 from lockdown.cli.demo import command as demo_command
 from lockdown.sandbox.server import Sandbox
+from tests.evidence.test_seal import by_hand
 
 if TYPE_CHECKING:
     from tests.conftest import Lockdown
@@ -67,4 +68,9 @@ def test_the_demo_tells_its_story(tmp_path: Path, capfd: pytest.CaptureFixture[s
     for word in ("NOT COMPLIANT", "COMPLIANT: No result fails", "operator-script", "VERIFIED", "TAMPERED"):
         assert word in out
     assert out.count("report.html") >= 3
+    (folder,) = (tmp_path / "demo").iterdir()
+    by_openssl = by_hand(folder / "drift", folder / "keys/public.pem")
+    assert by_openssl.stdout.splitlines().count("Verified OK") == 2
+    assert "FAILED" not in by_openssl.stdout + by_openssl.stderr
+    assert by_hand(folder / "forged", folder / "keys/public.pem").stdout.count("FAILED") == 2
     assert dict(os.environ) == before

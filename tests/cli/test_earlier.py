@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -239,3 +240,18 @@ def test_a_trust_root_with_nothing_to_vouch_for_is_wrong_usage(place: Place, cap
     assert place.audit(place.folder / "snapshot.json", *place.trust()) == Exit.USAGE
     assert "Nothing here can be verified" in capsys.readouterr().err
     assert place.drift(place.bundle, *place.trust()) == Exit.OK
+
+
+def test_what_to_do_next_is_told(place: Place, capsys: Captured) -> None:
+    assert place.drift(place.run, out="same") == Exit.OK
+    told = capsys.readouterr().err
+    assert told.endswith("\nNext: nothing drifted; report/report.html has what fails as it did before.\n")
+    assert told.count("Next:") == 1
+    place.see(open="Enabled", closed="Enabled")
+    assert place.drift(place.run, out="it's worse") == Exit.DRIFT
+    told = capsys.readouterr().err
+    assert told.count("Next:") == 1
+    command = told.split("Next: undo it, or accept what was meant:\n")[1].split("\n  (")[0]
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[words.index("--baseline") + 1] == str(place.run)
+    assert words[words.index("--run") + 1] == str(place.folder / "it's worse")
