@@ -170,9 +170,15 @@ class Database(_Part):
 
 
 class Registry(_Part):
-    """The container registry. ``images``: each with its digest; they are imported by Azure, under their own names."""
+    """The container registry.
+
+    Attributes:
+        images: each with its digest; they are imported by Azure, under their own names.
+        sources: the ids of registries of Azure that images come from, by host: others must give to anybody.
+    """
 
     images: tuple[Image, ...] = ()
+    sources: dict[Host, ResourceId] = {}
 
 
 class Keys(_Part):
@@ -215,7 +221,7 @@ class WorkloadImages(_Part):
 
     Attributes:
         tools: has Python 3.11 or newer, such as Microsoft's azure-cli: draws passwords, gets tokens, writes blobs.
-        postgres_client: has psql 16 or newer, such as PostgreSQL's own.
+        postgres_client: has psql 15 or newer, such as PostgreSQL's own.
     """
 
     cromwell: Image | None = None

@@ -15,7 +15,7 @@ from lockdown.provisioner.graph import Resource
 from lockdown.provisioner.site import Site
 from lockdown.sandbox.server import Sandbox
 from tests.provisioner.azure import connect
-from tests.workload.conftest import IMAGES, build, described, site
+from tests.workload.conftest import IMAGES, build, described, image, site
 
 SOME = "00000000-0000-0000-0000-000000000000"
 
@@ -114,3 +114,24 @@ def test_the_other_environments_run_a_workload_too(name: str, workload: str, clo
         assert outcome.complete, outcome
         with connect(sandbox) as arm:
             assert not plan.make(blueprint.build(wanted), arm).pending
+
+
+def test_images_come_from_a_registry_of_one_s_own_by_its_id() -> None:
+    with Sandbox("empty", operation_seconds=0) as sandbox:
+        group = f"/subscriptions/{sandbox.subscription}/resourceGroups/builds"
+        source = f"{group}/providers/Microsoft.ContainerRegistry/registries/builds"
+        built = image("builds.azurecr.io/genomics/tes:6.0.0")
+        made = {"name": "builds", "type": "Microsoft.ContainerRegistry/registries", "location": "eastus"}
+        held = {"genomics/tes:6.0.0": built.partition("@")[2]}
+        sandbox.state.seed(
+            [
+                {"id": group, "name": "builds", "type": "Microsoft.Resources/resourceGroups", "location": "eastus"},
+                {"id": source, **made, "properties": {"loginServer": "builds.azurecr.io"}, "_images": held},
+            ]
+        )
+        images = {**IMAGES, "tes": built}
+        refused = build(sandbox, site(sandbox, workload="tes-only", workloadImages=images))
+        assert [failure.key for failure in refused.failed] == ["image/2"]
+        assert "without credentials" in refused.failed[0].cause
+        known = {"images": [], "sources": {"builds.azurecr.io": source}}
+        assert build(sandbox, site(sandbox, workload="tes-only", workloadImages=images, registry=known)).complete

@@ -131,7 +131,7 @@ def _imports(site: Site) -> Iterator[Action]:
             _THEME,
             f"{ids.registry(site)}/importImage",
             API_VERSION,
-            _import(image),
+            _import(image, site.environment.registry.sources.get(image.registry, "")),
             Expected(ids.registry(site), API_VERSION, f"tags.{mark[0]}", mark[1]),
             needs=("registry",),
             seconds=60,
@@ -140,9 +140,13 @@ def _imports(site: Site) -> Iterator[Action]:
         )
 
 
-def _import(image: Image) -> Body:
+def _import(image: Image, source_id: str) -> Body:
+    source = ImportSource(source_image=f"{image.repository}@sha256:{image.digest}")
+    if source_id:
+        source.resource_id = source_id
+    else:
+        source.registry_uri = image.registry
     # Forced: an import whose answer was lost is repeated, and the digest says that it is the same image.
-    source = ImportSource(registry_uri=image.registry, source_image=f"{image.repository}@sha256:{image.digest}")
     parameters = ImportImageParameters(source=source, mode="Force")
     if image.tag:
         parameters.target_tags = [image.name]
