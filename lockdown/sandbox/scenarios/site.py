@@ -111,6 +111,7 @@ def cluster(site: Site, identity: Document, api: Link, network: dict[str, Any], 
         site.base,
         site.node_group,
         [agent_pool("nodepool1", site.subnet("vmsubnet"))],
+        tenant=site.tenant,
         identity=identity,
         networkProfile=network,
         privateFQDN=api.members[0].fqdn,
@@ -121,7 +122,9 @@ def cluster(site: Site, identity: Document, api: Link, network: dict[str, Any], 
 def pod_credential(site: Site, identity: Document) -> Document:
     """Return the credential by which TES and the trigger service act as the environment's identity."""
     subject = f"system:serviceaccount:coa:{identity['name']}-sa"
-    return federated_credential(identity, "coaFederatedIdentity", issuer(site.group, site.cluster_id), subject)
+    return federated_credential(
+        identity, "coaFederatedIdentity", issuer(site.group, site.tenant, site.cluster_id), subject
+    )
 
 
 def nodes(

@@ -119,6 +119,7 @@ def cluster(place: Place) -> Iterator[Document]:
         name,
         node_group,
         [pool],
+        tenant=place.tenant,
         networkProfile=outbound_profile("userDefinedRouting"),
         apiServerAccessProfile=access,
         privateFQDN=f"{name}.{guid('zone', name)}.privatelink.{place.group.location}.azmk8s.io",

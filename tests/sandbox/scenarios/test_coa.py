@@ -226,6 +226,16 @@ def test_the_deployers_own_roles_stay_in_the_stock_environment_only(name: str, r
     assert len(kept) == roles
 
 
+@pytest.mark.parametrize("name", ["coa-stock", "coa-private"])
+def test_the_issuer_of_a_clusters_tokens_is_the_tenants(name: str) -> None:
+    found = documents(name)
+    issuer = only(found, "Microsoft.ContainerService/managedClusters")["properties"]["oidcIssuerProfile"]["issuerURL"]
+    credential = only(found, "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials")
+
+    assert issuer.startswith(f"https://eastus.oic.prod-aks.azure.com/{TENANT}/")
+    assert credential["properties"]["issuer"] == issuer
+
+
 def written(*files: Path) -> list[tuple[Path, dict[str, Any]]]:
     return [(file, yaml.safe_load(file.read_text("utf-8"))) for file in files]
 

@@ -46,6 +46,7 @@ def managed_cluster(
     node_group: Group,
     pools: Sequence[dict[str, Any]],
     *,
+    tenant: str,
     identity: Document | None = None,
     **properties: object,
 ) -> Document:
@@ -56,6 +57,7 @@ def managed_cluster(
         name: its name.
         node_group: the resource group of its nodes.
         pools: from ``agent_pool``.
+        tenant: the Entra tenant's id.
         identity: the user-assigned identity that it and its nodes run as; none means its own.
         properties: networkProfile, apiServerAccessProfile and whatever else differs.
     """
@@ -72,7 +74,7 @@ def managed_cluster(
         "enableRBAC": True,
         "maxAgentPools": 100,
         "publicNetworkAccess": "Disabled",
-        "oidcIssuerProfile": {"enabled": True, "issuerURL": issuer(group, resource_id)},
+        "oidcIssuerProfile": {"enabled": True, "issuerURL": issuer(group, tenant, resource_id)},
         **properties,
     }
     held: dict[str, Any] = {"type": "SystemAssigned", "principalId": guid("principal", resource_id)}
@@ -84,9 +86,9 @@ def managed_cluster(
     return resource(written, body, location=group.location, sku=sku, kind="Base", identity=held)
 
 
-def issuer(group: Group, cluster_id: str) -> str:
+def issuer(group: Group, tenant: str, cluster_id: str) -> str:
     """Return the OpenID issuer of a cluster."""
-    return f"https://{group.location}.oic.prod-aks.azure.com/{group.subscription}/{guid('issuer', cluster_id)}/"
+    return f"https://{group.location}.oic.prod-aks.azure.com/{tenant}/{guid('issuer', cluster_id)}/"
 
 
 def agent_pool(name: str, subnet_id: str, *, count: int = 2, **properties: object) -> dict[str, Any]:
