@@ -375,6 +375,8 @@ def _policy_object(judged: Judged) -> dict[str, Any]:
         "counts": dict(judged.counts),
         "engine": judged.engine,
     }
+    if policy.reachability:
+        found["reachability"] = True
     if judged.error:
         found["error"] = judged.error
     return found

@@ -183,6 +183,7 @@ class Policy:
         controls: the requirements it speaks to.
         command: an az command with ``{resource}``, ``{name}``, ``{resourceGroup}`` and ``{subscription}`` placeholders.
         query: KQL with ``boundary.<name>`` tokens, as written in query.kql.
+        reachability: whether what fails it can be reached from outside.
         files: the exact bytes of the folder by file name, as they are digested, shipped and signed.
     """
 
@@ -199,6 +200,7 @@ class Policy:
     query: str
     built_ins: tuple[BuiltIn, ...] = ()
     absent_passes: Mapping[str, str] = field(default_factory=dict)
+    reachability: bool = False
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 

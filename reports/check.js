@@ -65,10 +65,10 @@ const alarm = (why) => {
   document.body.prepend(banner);
   told.textContent = "Checked in this browser: it does NOT hold.";
 };
-// Returns whether nothing speaks against the page.
-const check = async (bytes, record, shown) => {
+// Returns whether nothing speaks against the page; digest is that of the bytes of the record, as it is being made.
+const check = async (digest, record, shown) => {
   const held = JSON.parse(document.getElementById("signed").textContent);
-  if (!globalThis.crypto?.subtle) {
+  if (!digest) {
     told.textContent = "Not checked: this browser cannot, in a page opened like this. Use the commands below.";
     return true;
   }
@@ -78,7 +78,7 @@ const check = async (bytes, record, shown) => {
     if (!(await verified(held, spki))) return "the signature does not verify";
     const statement = JSON.parse(new TextDecoder().decode(decode(held.envelope.payload)));
     const subject = statement.subject.find((found) => found.name === "results/results.json");
-    if ((await sha256(bytes)) !== subject.digest.sha256) return "the record in it is not the signed one";
+    if ((await digest) !== subject.digest.sha256) return "the record in it is not the signed one";
     const wrong = differing(record, shown);
     return wrong && `it shows ${wrong} otherwise than the signed record`;
   };

@@ -62,7 +62,6 @@ const explore = (record, shown) => {
   const rows = ranked.sort((one, other) => one[0] - other[0]).map(([, row]) => row);
   const policyAt = Uint16Array.from(rows, (row) => place.get(row.policy));
   const resources = interned(rows.map((row) => row.resource));
-  const texts = interned(rows.map((row) => `${row.part}\n${row.reason}\n${row.expected}\n${row.observed}`));
   const kinds = Uint8Array.from(rows, (row) => RANKS.indexOf(kindOf(row)));
   const grades = Uint8Array.from(rows, (row) => SEVERITIES.indexOf(row.severity));
   const places = resources.values.map(placeOf);
@@ -71,21 +70,26 @@ const explore = (record, shown) => {
   for (const item of frameworks.filter((found) => found.derivesFrom)) {
     for (const { id } of item.controls) for (const claim of claims) if (claim.has(`${item.derivesFrom}/${id}`)) claim.add(`${item.id}/${id}`);
   }
+  // What text is looked for in, each distinct text once; made when the page has nothing else to do.
   let searched;
-  const search = () => (searched ??= {
-    policies: policies.map((policy, at) => [policy.id, policy.title, policy.theme, policy.rationale, ...claims[at]].join("\n").toLowerCase()),
-    resources: resources.values.map((id) => `${id}\n${names.get(id.toLowerCase().split("/")[2]) ?? ""}`.toLowerCase()),
-    texts: texts.values.map((text) => text.toLowerCase()),
-  });
+  const search = () => {
+    if (searched) return searched;
+    const texts = interned(rows.map((row) => `${row.part}\n${row.reason}\n${row.expected}\n${row.observed}`));
+    searched = [
+      [policyAt, policies.map((policy, at) => [policy.id, policy.title, policy.theme, policy.rationale, ...claims[at]].join("\n").toLowerCase())],
+      [resources.at, resources.values.map((id) => `${id}\n${names.get(id.toLowerCase().split("/")[2]) ?? ""}`.toLowerCase())],
+      [texts.at, texts.values.map((text) => text.toLowerCase())],
+    ];
+    return searched;
+  };
   const marked = (values, test) => Uint8Array.from(values, (value, at) => (test(value, at) ? 1 : 0));
 
   // What can be asked for, and how a row is tested for it.
   const tests = {
     q: (text) => {
-      const held = search();
       const each = text.toLowerCase().split(/\s+/).filter(Boolean).map((word) =>
-        Object.fromEntries(Object.entries(held).map(([of, values]) => [of, marked(values, (value) => value.includes(word))])));
-      return (row) => each.every((found) => found.policies[policyAt[row]] || found.resources[resources.at[row]] || found.texts[texts.at[row]]);
+        search().map(([at, values]) => [at, marked(values, (value) => value.includes(word))]));
+      return (row) => each.every((found) => found.some(([at, fits]) => fits[at[row]]));
     },
     verdict: (kind) => ((at) => (row) => kinds[row] === at)(RANKS.indexOf(kind)),
     severity: (grade) => ((at) => (row) => grades[row] === at)(SEVERITIES.indexOf(grade)),
@@ -309,15 +313,17 @@ const explore = (record, shown) => {
   apply({}, { keep: true });
   if (location.hash) arrive();
   document.body.dataset.ready = "";
+  (globalThis.requestIdleCallback ?? setTimeout)(search);
 };
 
 (async () => {
   const signed = document.getElementById("signed");
   try {
     const bytes = await unpacked();
+    const digest = signed && globalThis.crypto?.subtle ? sha256(bytes) : undefined; // while the next line parses
     const record = JSON.parse(new TextDecoder().decode(bytes));
     const shown = rowsShown();
-    if (!signed || (await check(bytes, record, shown))) explore(record, shown);
+    if (!signed || (await check(digest, record, shown))) explore(record, shown);
   } catch (error) {
     if (!signed) throw error;
     if (globalThis.DecompressionStream) alarm(`what it embeds cannot be read (${error.message})`);

@@ -79,6 +79,7 @@ def _as_policy(theme: str, written: PolicyFile, query: str, parts: Mapping[str, 
         command=written.remediation.command,
         query=query,
         built_ins=tuple(BuiltIn(item.guid, item.name, item.differs.strip()) for item in written.azure_policy),
+        reachability=written.reachability,
         absent_passes=MappingProxyType(dict(written.absent_passes)),
         files=MappingProxyType({part: parts[part] for part in PARTS}),
     )

@@ -130,6 +130,7 @@ class PolicyFile(Strict):
     id: PolicyId
     title: Annotated[str, AfterValidator(_title)]
     severity: Severity
+    reachability: bool = False
     applies_to: Annotated[tuple[ArmType, ...], Field(min_length=1)]
     reads: Annotated[dict[Table, tuple[ReadType, ...]], AfterValidator(_reads), Field(min_length=1)]
     controls: Annotated[dict[str, Claims], Field(min_length=1)]

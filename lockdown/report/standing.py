@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from lockdown.record import Record
 from lockdown.report import view
 
-OUTSIDE = frozenset({"public-ip", "public-network-access", "network-security-groups", "network-default-deny"})
-"""The themes of policies whose failure says that something outside can reach the resource."""
+_THEMES = frozenset({"public-ip", "public-network-access", "network-security-groups", "network-default-deny"})
+"""What says so in records made before policies did themselves: the themes whose failure is a way in."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Standing:
 
     Attributes:
         kind: the worst kind of its results, one of ``view.KINDS``; '' if it has none.
-        outside: whether it fails a policy of ``OUTSIDE``.
+        outside: whether it fails a policy that is about reachability: something outside can reach it.
         failures: how many of its results fail.
         policy: the first policy that gives it its kind.
     """
@@ -31,21 +31,27 @@ class Standing:
 
 def standings(record: Record, ids: Iterable[str]) -> Mapping[str, Standing]:
     """Return the standing of each of ``ids`` (lower-case); results of a child count for the nearest above it."""
-    themes = {policy["id"]: policy["theme"] for policy in record.policies}
+    ways_in = _ways_in(record)
     found = {resource_id.lower(): Standing() for resource_id in ids}
     for result in record.results():
         holder = _nearest(str(result["resource"]).lower(), found)
         if holder is not None:
-            found[holder] = _worse(found[holder], view.kind(result), result["policy"], themes[result["policy"]])
+            found[holder] = _worse(found[holder], view.kind(result), result["policy"], ways_in)
     return found
 
 
-def _worse(known: Standing, kind: str, policy: str, theme: str) -> Standing:
+def _ways_in(record: Record) -> frozenset[str]:
+    """Return the policies whose failure says that something outside can reach the resource."""
+    told = frozenset(policy["id"] for policy in record.policies if policy.get("reachability"))
+    return told or frozenset(policy["id"] for policy in record.policies if policy["theme"] in _THEMES)
+
+
+def _worse(known: Standing, kind: str, policy: str, ways_in: frozenset[str]) -> Standing:
     fails = kind == "fail"
     worse = not known.kind or view.KINDS.index(kind) < view.KINDS.index(known.kind)
     return Standing(
         kind if worse else known.kind,
-        known.outside or (fails and theme in OUTSIDE),
+        known.outside or (fails and policy in ways_in),
         known.failures + fails,
         policy if worse else known.policy,
     )
