@@ -49,6 +49,7 @@ class Asked:
     status: bool = False
     adopt: bool = False
     remove_workload: bool = False
+    in_cluster: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class _Work:
 @click.option("--yes", is_flag=True, help="Do not ask before anything is written or removed.")
 @click.option("--destroy", is_flag=True, help="Remove the environment: what is tagged as its own, and nothing else.")
 @click.option("--status", is_flag=True, help="Say which release of the workload the cluster runs, and write nothing.")
+@click.option(
+    "--in-cluster",
+    is_flag=True,
+    help="With --status: judge what runs in the cluster, too; its run-command is open for so long.",
+)
 @click.option("--adopt", is_flag=True, help="Replace what the original deployer released into the cluster.")
 @click.option("--remove-workload", is_flag=True, help="Take the workload out of the cluster; data stays.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of environment files.")
@@ -128,6 +134,8 @@ def command(environment: Path | None, destroy: bool, schema: bool, subscription:
         asked = Asked(environment, config.subscription_id(subscription), **chosen)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--subscription") from error
+    if asked.in_cluster and not asked.status:
+        raise click.UsageError("--in-cluster goes with --status.")
     if asked.status:
         return _status(asked)
     if not (asked.yes or asked.plan or _can_ask()):
@@ -138,6 +146,9 @@ def command(environment: Path | None, destroy: bool, schema: bool, subscription:
 def _status(asked: Asked) -> int:
     from lockdown.cli import workload
 
+    if asked.in_cluster:
+        with _work(asked, _environment(asked)) as work:
+            return workload.in_cluster(work.site, work.arm, as_json=asked.as_json, say=work.say)
     with _work(replace(asked, plan=True), _environment(asked)) as work:
         return workload.status(work.site, work.arm, as_json=asked.as_json)
 

@@ -144,7 +144,7 @@ _KNOWN = frozenset(
     {
         *("pods", "events", "secrets", "configmaps", "services", "serviceaccounts", "namespaces", "nodes"),
         *("persistentvolumes", "persistentvolumeclaims", "deployments", "jobs", "networkpolicies", "roles"),
-        *("rolebindings", "ingresses", "statefulsets", "daemonsets", "cronjobs"),
+        *("rolebindings", "clusterrolebindings", "ingresses", "statefulsets", "daemonsets", "cronjobs"),
     }
 )
 

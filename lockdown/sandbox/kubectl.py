@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockdown.sandbox.cluster_api import Cluster, KubernetesError, Object, plural
+from lockdown.sandbox.columns import table
 
 _FLAGS = {
     "-n": "--namespace", "-o": "--output", "-l": "--selector", "-f": "--filename", "-A": "--all-namespaces",
@@ -148,6 +149,9 @@ def _get(cluster: Cluster, command: Command) -> str:
     if command.flags.get("--output") == "json":
         document = {"apiVersion": "v1", "items": found, "kind": "List", "metadata": {"resourceVersion": ""}}
         return json.dumps(document, indent=4) + "\n"
+    kind, _, columns = command.flags.get("--output", "").partition("=")
+    if kind == "custom-columns":
+        return table(columns, found)
     if not found:
         return f"No resources found in {command.namespace} namespace.\n"
     if {each["kind"] for each in found} == {"Event"}:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from lockdown.errors import UsageError
-from lockdown.provisioner import blueprint, environment, plan
+from lockdown.provisioner import blueprint, destroy, environment, plan
 from lockdown.provisioner.blueprint import workload as workloads
 from lockdown.provisioner.environment import Environment
 from lockdown.provisioner.graph import Resource
+from lockdown.provisioner.outcome import Silent
 from lockdown.provisioner.site import Site
 from lockdown.sandbox.server import Sandbox
 from tests.provisioner.azure import connect
@@ -135,3 +136,21 @@ def test_images_come_from_a_registry_of_one_s_own_by_its_id() -> None:
         assert "without credentials" in refused.failed[0].cause
         known = {"images": [], "sources": {"builds.azurecr.io": source}}
         assert build(sandbox, site(sandbox, workload="tes-only", workloadImages=images, registry=known)).complete
+
+
+def test_all_of_it_is_destroyed() -> None:
+    with Sandbox("empty", operation_seconds=0) as sandbox:
+        wanted = site(sandbox, workload="tes-only")
+        assert build(sandbox, wanted).complete
+        found = blueprint.build(wanted)
+        with connect(sandbox) as arm:
+            removals = destroy.plan(found, arm)
+            assert {"identity/workload", "identity/setup", "cluster"} <= {going.key for going in removals.going}
+            outcome = destroy.apply(found, removals, arm, Silent())
+            assert outcome.complete, outcome
+        left = [
+            str(each["id"])
+            for each in sandbox.state.documents()
+            if "/resourcegroups/genomics" in str(each["id"]).lower()
+        ]
+        assert left == []

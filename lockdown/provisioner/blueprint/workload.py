@@ -19,7 +19,7 @@ from lockdown.provisioner.blueprint import access, batch, database, endpoints, i
 from lockdown.provisioner.blueprint import identity as identities
 from lockdown.provisioner.blueprint.workload_values import account, values
 from lockdown.provisioner.environment import Workload
-from lockdown.provisioner.graph import Action, Body, Expected, Resource, Step, reference
+from lockdown.provisioner.graph import Action, Body, Expected, Procedure, Resource, Step, reference
 from lockdown.provisioner.site import Site, assignment_name
 from lockdown.provisioner.wire import wire
 from lockdown.provisioner.workload import deploy
@@ -32,6 +32,10 @@ TAG = "lockdown-workload"
 """The tag of the cluster that says which release it runs."""
 
 REMOVED = "removed"
+LOOK = "workload/look"
+LOOKED = "lockdown-looked-into"
+"""The tag of the cluster that says when it was last looked into."""
+
 _THEME = "workload"
 _CLUSTER_ADMIN = "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b"
 _MINUTES = 12
@@ -46,7 +50,7 @@ def steps(site: Site) -> Iterator[Step]:
     yield _credential("credential", "identity/workload", ids.workload_identity(site), temporary=False)
     yield _credential("credential/setup", "identity/setup", ids.setup_identity(site), temporary=True)
     if site.caller:
-        yield _administration(site)
+        yield administration(site)
     yield _removal(site) if site.removing else _installation(site)
 
 
@@ -86,7 +90,7 @@ def _credential(key: str, holder: str, identity: str, *, temporary: bool) -> Res
     )
 
 
-def _administration(site: Site) -> Resource:
+def administration(site: Site) -> Resource:
     """Return the role by which whoever builds works in the cluster; an Owner of it does not."""
     cluster = ids.cluster(site)
     assignment = RoleAssignmentCreateParameters(
@@ -164,3 +168,21 @@ def _needs(site: Site) -> Iterator[str]:
         yield "role/caller/cluster/cluster-admin"
     for theme in (access, batch, database, endpoints, registry, storage):
         yield from (step.key for step in theme.steps(site))
+
+
+def looking(site: Site, stamp: str, procedure: Procedure) -> Action:
+    """Return the step that looks into the cluster; the tag that it leaves is the time."""
+    cluster = ids.cluster(site)
+    return Action(
+        LOOK,
+        _THEME,
+        f"{cluster}/runCommand",
+        API_VERSION,
+        {"cluster": cluster},
+        Expected(cluster, API_VERSION, f"tags.{LOOKED}", stamp),
+        needs=("cluster", administration(site).key),
+        seconds=120,
+        mark=(LOOKED, stamp),
+        title="the cluster is looked into, by run-command",
+        procedure=procedure,
+    )
