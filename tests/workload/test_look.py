@@ -163,12 +163,10 @@ def test_without_a_workload_there_is_nothing_to_adopt_or_take_out(provision: Run
 def test_without_a_policy_nothing_is_denied() -> None:
     head = ("KIND", "NAMESPACE", "NAME", "PODS", "TYPES", "IN", "OUT")
     half = dict(zip(head, ("NetworkPolicy", "coa", "half", "map[]", "Ingress", "<none>", "<none>"), strict=True))
-    for table, verdict in (
-        ([], "fail"),
-        ([half], "fail"),
-        ([{**half, "TYPES": "Ingress,Egress"}], "pass"),
-        (None, "unknown"),
-    ):
+    both = {**half, "TYPES": "Ingress,Egress"}
+    cases: tuple[tuple[list[Row] | None, str], ...]
+    cases = (([], "fail"), ([half], "fail"), ([both], "pass"), (None, "unknown"))
+    for table, verdict in cases:
         judged = [each for each in judge({"policies": table}, "r") if each.rule == "default-deny"]
         assert [each.verdict for each in judged] == [verdict]
 
