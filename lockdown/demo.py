@@ -83,7 +83,7 @@ def tell(teller: Teller, folder: Path = FOLDER) -> Told:
     teller.audited(stock.record)
     _must(stock.record.run["outcome"] == "nonCompliant", "the stock deployment must not be compliant")
 
-    teller.chapter(2, "The same environment, closed", "Built as lockdown would build it.")
+    teller.chapter(2, "The same environment, closed", "As lockdown provision leaves it.")
     with Sandbox("coa-private") as sandbox:
         with _environment(sandbox.environment("auditor")):
             private = run.audit(_wanted(sandbox, told.private, key), teller)
