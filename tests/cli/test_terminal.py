@@ -13,8 +13,9 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from shutil import which
 
 import click
 import pytest
@@ -64,7 +65,9 @@ def on_a_terminal(
     os.close(end)
     written, ends = b"", time.monotonic() + 60
     os.write(terminal, typed)
-    while time.monotonic() < ends and not (until and re.search(until, written.decode(errors="replace"))):
+    while time.monotonic() < ends and not (
+        until and re.search(until, ESCAPES.sub("", written.decode(errors="replace")))
+    ):
         if not select.select([terminal], [], [], 0.1)[0]:
             continue
         try:
@@ -273,42 +276,64 @@ def test_progress_is_plain_lines_in_a_log() -> None:
 
 # Completion.
 
-Complete = Callable[[str, str], str]
+
+COMPLETED = [
+    ("lockdown veri", "lockdown verify "),
+    ("lockdown trust ro", "lockdown trust rotate "),
+    ("lockdown verify --require-t", "lockdown verify --require-timestamp "),
+    ("lockdown audit --engine reso", "lockdown audit --engine resource-graph "),
+    ("lockdown policies show storage-pna-di", "lockdown policies show storage-pna-disabled "),
+    ("lockdown verify some-ru", "lockdown verify some-run.zip "),
+]
 
 
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("lockdown veri\t", "lockdown verify "),
-        ("lockdown trust ro\t", "lockdown trust rotate "),
-        ("lockdown verify --require-t\t", "lockdown verify --require-timestamp "),
-        ("lockdown audit --engine reso\t", "lockdown audit --engine resource-graph "),
-        ("lockdown policies show storage-pna-di\t", "lockdown policies show storage-pna-disabled "),
-        ("lockdown verify some-ru\t", "lockdown verify some-run.zip "),
-    ],
-)
-def test_bash_completes(tmp_path: Path, typed: str, completed: str) -> None:
-    bin_folder, place = tmp_path / "bin", tmp_path / "place"
-    bin_folder.mkdir()
-    place.mkdir()
-    (place / "some-run.zip").touch()
-    (bin_folder / "lockdown").write_text(f'#!/bin/sh\nexec {sys.executable} -m lockdown "$@"\n')
-    (bin_folder / "lockdown").chmod(0o755)
-    begin = f"cd {place}; bind 'set bell-style none'; source <(lockdown completion bash); PS1=; echo READ''Y\n"
+@pytest.fixture
+def shell(tmp_path: Path) -> dict[str, str]:
+    """The environment of a shell that finds lockdown, in a folder with a bundle."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "some-run.zip").touch()
+    (tmp_path / "bin/lockdown").write_text(f'#!/bin/sh\nexec {sys.executable} -m lockdown "$@"\n')
+    (tmp_path / "bin/lockdown").chmod(0o755)
+    return {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+
+
+@pytest.mark.parametrize(("typed", "completed"), COMPLETED)
+def test_bash_completes(tmp_path: Path, shell: dict[str, str], typed: str, completed: str) -> None:
+    begin = f"cd {tmp_path}; source <(lockdown completion bash); PS1=\n"
     shown = on_a_terminal(
         *("bash", "--norc", "--noprofile", "-i"),
         columns=200,
-        env={"PATH": f"{bin_folder}:/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
-        typed=f"{begin}{typed}".encode(),
+        env=shell,
+        typed=f"{begin}{typed}\t".encode(),
         until=re.escape(completed),
     )
-    assert completed in shown, shown
+    assert completed in ESCAPES.sub("", shown), shown
 
 
-@pytest.mark.parametrize(("shell", "says"), [("zsh", "#compdef lockdown"), ("fish", "complete --no-files --command")])
-def test_other_shells_get_their_lines(shell: str, says: str, capsys: Captured) -> None:
-    assert lockdown(["completion", shell]) == Exit.OK
-    assert says in capsys.readouterr().out
+def test_zsh_completes(tmp_path: Path, shell: dict[str, str]) -> None:
+    if not which("zsh"):
+        pytest.skip("zsh is not installed")
+    begin = f"cd {tmp_path}; autoload -Uz compinit; compinit -u; source <(lockdown completion zsh); PS1=\n"
+    for typed, completed in COMPLETED[1:3]:
+        shown = on_a_terminal(
+            *("zsh", "-f", "-i"),
+            columns=200,
+            env=shell,
+            typed=f"{begin}{typed}\t".encode(),
+            until=re.escape(completed),
+        )
+        assert completed in ESCAPES.sub("", shown), shown
+
+
+def test_fish_completes(tmp_path: Path, shell: dict[str, str]) -> None:
+    if not which("fish"):
+        pytest.skip("fish is not installed")
+    asked = "; ".join(f'complete -C "{typed}"' for typed, _ in COMPLETED[:-1])
+    command = ["fish", "--no-config", "-c", f"lockdown completion fish | source; {asked}"]
+    done = subprocess.run(command, cwd=tmp_path, env=shell, capture_output=True, text=True, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        completed.split()[-1] for _, completed in COMPLETED[:-1]
+    ]
 
 
 def test_completing_commands_imports_none(tmp_path: Path) -> None:
