@@ -37,6 +37,7 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.evidence
+	$(BIN)/python -m benchmarks.provision
 
 format: .venv/.dev
 	$(BIN)/ruff format .

@@ -30,6 +30,11 @@ _NETWORK_HEAD = 56
 _TOP = 112
 _MANY_ITEMS = 9
 _MANY_SERVICES = 24
+_CROWD = 60
+"""From how many items on a subnet lists types, and an empty one only its name."""
+_MANY_ADDRESSES = 8
+_ADDRESSES_IN_A_ROW = 4
+_ADDRESSES_Y = 46
 _NOTHING = Standing()
 _CROSS = "\u00d7"
 _TALL = 40
@@ -100,18 +105,22 @@ class _Map:
         self._topology, self._standings = topology, dict(standings)
         inside = {item.id.lower() for n in topology.networks for s in n.subnets for item in s.items}
         self._apart = [service for service in topology.services if service.id.lower() not in inside]
+        self._many = 2 if len(inside) > _CROWD else _MANY_ITEMS
         self._holders = _holders(topology)
         for address in topology.addresses:
             holder = self._holders.get(address.holder)
             if holder and self._standing(address.id).kind == "fail":
                 key = holder.id.lower()
                 self._standings[key] = replace(self._standing(key), outside=True)
+        self._addresses = sorted(topology.addresses, key=lambda a: not self._open(a))
+        rows = -(-min(len(self._addresses), _MANY_ADDRESSES + 1) // _ADDRESSES_IN_A_ROW)
+        self._top = _TOP + max(0, rows - 1) * (_SERVICE[1] + 8)
 
     def drawn(self, style: str) -> Markup:
-        networks = _stacked([self._network(network) for network in self._topology.networks], 0, _TOP, 24)
+        networks = _stacked([self._network(network) for network in self._topology.networks], 0, self._top, 24)
         self._apart.sort(key=lambda service: _first_end(service, networks.spots))
-        services = _stacked(self._services(), _SERVICES_X, _TOP, 10)
-        height = _TOP + max(networks.height, services.height) + 10
+        services = _stacked(self._services(), _SERVICES_X, self._top, 10)
+        height = self._top + max(networks.height, services.height) + 10
         spots = {**networks.spots, **services.spots}
         told = self._omitted()
         return element(
@@ -135,15 +144,20 @@ class _Map:
 
     def _internet(self, spots: Mapping[str, Spot]) -> Markup:
         """The bar at the top, the public addresses below it, and a line to every service that is open."""
-        count = len(self._topology.addresses)
         parts = [
             element("rect", x=0, y=0, width=WIDTH, height=34, rx=4, class_="internet"),
             text(14, 22, "Internet", "name"),
         ]
-        wide = min(300.0, (_SERVICES_X - 60) / max(1, count))
-        for number, address in enumerate(self._topology.addresses):
-            parts.append(self._address(address, number * wide, wide - 14))
-        if not count:
+        wide = (_SERVICES_X - 40) / _ADDRESSES_IN_A_ROW
+        shown = self._addresses[: _MANY_ADDRESSES + (len(self._addresses) == _MANY_ADDRESSES + 1)]
+        for number, address in enumerate(shown):
+            row, column = divmod(number, _ADDRESSES_IN_A_ROW)
+            spot = (column * wide, _ADDRESSES_Y + row * (_SERVICE[1] + 8))
+            parts.append(self._address(address, spot, wide - 14))
+        if more := self._addresses[len(shown) :]:
+            told = f"and {len(more):,} more public addresses, {sum(map(self._open, more)):,} of them failing"
+            parts.append(text(0, self._top - 38, told, "quiet"))
+        if not shown:
             parts.append(text(0, 72, "no public address", "quiet"))
         ends = [spots[s.id.lower()][1] for s in self._apart if self._standing(s.id).outside]
         if ends:
@@ -152,17 +166,26 @@ class _Map:
             parts.append(element("path", d=line, class_="line open"))
         return element("g", *parts)
 
-    def _address(self, address: Address, x: float, width: float) -> Markup:
-        standing = self._standing(address.id)
+    def _open(self, address: Address) -> bool:
+        """Say whether something fails that has this address, or the address itself."""
         holder = self._holders.get(address.holder)
-        bad = standing.kind == "fail" or bool(holder and self._standing(holder.id).outside)
+        return self._standing(address.id).kind == "fail" or bool(holder and self._standing(holder.id).outside)
+
+    def _address(self, address: Address, spot: Spot, width: float) -> Markup:
+        standing, bad = self._standing(address.id), self._open(address)
+        holder = self._holders.get(address.holder)
+        x, y = spot
         at = place(address.holder)
         on = f"{_kind(holder.type)} {holder.name}" if holder else f"{_kind(at.type.lower())} {at.path}".strip()
         return element(
             "g",
-            element("path", d=f"M{x + 16:g} 34V46", class_=f"line {'open' if bad else 'egress'}"),
+            element(
+                "path",
+                d=f"M{x + 16:g} {y - 12 if y <= _ADDRESSES_Y else y - 8:g}V{y:g}",
+                class_=f"line {'open' if bad else 'egress'}",
+            ),
             self._node(
-                (x, 46, width, _SERVICE[1]),
+                (x, y, width, _SERVICE[1]),
                 address.id,
                 f"{address.address or 'no address'} {address.name}",
                 on or "attached to nothing",
@@ -174,14 +197,17 @@ class _Map:
     def _network(self, network: Network) -> _Box:
         columns: list[list[_Box]] = [[], []]
         heights = [0.0, 0.0]
-        for subnet in sorted(network.subnets, key=_leads_out):
+        crowded = self._many < _MANY_ITEMS
+        bare = [subnet.name for subnet in network.subnets if crowded and not subnet.items]
+        for subnet in sorted((s for s in network.subnets if s.name not in bare), key=_leads_out):
             box = self._subnet(network, subnet)
             side = 1 if _leads_out(subnet) else int(heights[0] > heights[1])
             columns[side].append(box)
             heights[side] += box.height + _GAP
         left = _stacked(columns[0], _GAP, _NETWORK_HEAD, _GAP)
         right = _stacked(columns[1], 2 * _GAP + _COLUMN, _NETWORK_HEAD, _GAP)
-        height = _NETWORK_HEAD + max(left.height, right.height, 10) + _GAP
+        bottom = _NETWORK_HEAD + max(left.height, right.height, 10) + _GAP
+        height = bottom + (18 if bare else 0)
         width = 3 * _GAP + 2 * _COLUMN
         zones = words.number(len(network.zones), "private DNS zone") + " linked"
         peers = f", peered with {words.number(len(network.peers), 'network')}" if network.peers else ""
@@ -192,11 +218,12 @@ class _Map:
             text(_GAP, 44, f"{', '.join(network.prefixes)}, {network.location}, {zones}{peers}", "quiet", width - 40),
             left.drawn,
             right.drawn,
+            text(_GAP, bottom + 6, f"nothing stands in {words.listing(bare)}", "quiet", width - 40) if bare else "",
         )
         return _Box(drawn, height, {**left.spots, **right.spots})
 
     def _subnet(self, network: Network, subnet: Subnet) -> _Box:
-        rows = list(_rows(subnet.items, self._standings))
+        rows = list(_rows(subnet.items, self._standings, self._many))
         height = _SUBNET_HEAD + _ROW * max(1, len(rows)) + 8
         standing = self._standing(f"{network.id}/subnets/{subnet.name}")
         parts = [
@@ -304,9 +331,9 @@ def _stacked(boxes: Sequence[_Box], x: float, y: float, gap: float) -> _Box:
     return _Box(Markup("").join(parts), max(0.0, top - gap - y), spots)
 
 
-def _rows(items: Sequence[Item], standings: Mapping[str, Standing]) -> Iterator[tuple[list[Item], str]]:
+def _rows(items: Sequence[Item], standings: Mapping[str, Standing], many: int) -> Iterator[tuple[list[Item], str]]:
     """Yield what a subnet's lines show: each item, or of many items each type."""
-    if len(items) <= _MANY_ITEMS:
+    if len(items) <= many:
         yield from (([item], f"{_kind(item.type)} {item.name}") for item in items)
         return
     for kind in sorted({item.type for item in items}):
