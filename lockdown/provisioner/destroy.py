@@ -20,9 +20,12 @@ from lockdown.provisioner.walk import Node, State, Walk
 from lockdown.provisioner.worker import KeptError, Worker
 
 _LISTING = "2021-04-01"
+WITH = "goes with "
+"""Begins what is said of a part that is not removed by itself."""
+
 _INTERFACE = re.compile(r"/providers/microsoft\.network/networkinterfaces/[^/]*\.nic\.[^/]*$")
 """The interface of a private endpoint, by the name that Azure gives it."""
-_WORKSPACES = "/providers/microsoft.operationalinsights/workspaces/"
+_WORKSPACES = "/providers/microsoft.operationalinsights/workspaces"
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def _is_foreign(step: Resource, found: Body, known: Mapping[str, Body], going: M
 
 def _removal(step: Resource, found: Body, holder: str | None) -> Removal:
     if holder is not None:
-        return Removal(step.key, step.theme, step.id, f"goes with {holder}")
+        return Removal(step.key, step.theme, step.id, f"{WITH}{holder}")
     return Removal(step.key, step.theme, step.id, _lasting(step, found), max(5, step.seconds // 2))
 
 
@@ -175,7 +178,7 @@ def _lasting(step: Resource, found: Body) -> str:
         days = at(found, "properties.softDeleteRetentionInDays") or 90
         until = "nobody can purge it before" if at(found, "properties.enablePurgeProtection") else "unless it is purged"
         return f"Azure keeps it, and its name, for {days} days; {until}"
-    if _WORKSPACES in step.id.lower():
+    if step.id.lower().rpartition("/")[0].endswith(_WORKSPACES):  # and not what extends one
         return "Azure can recover it for 14 days"
     return ""
 

@@ -6,12 +6,13 @@ import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from lockdown.provisioner.checks import Finding
-from lockdown.provisioner.destroy import Removals
+from lockdown.provisioner.destroy import WITH, Removal, Removals
 from lockdown.provisioner.outcome import LeftOpen, Outcome
 from lockdown.provisioner.plan import Change, Plan, Verb
 from lockdown.provisioner.preflight import Preflight
@@ -132,15 +133,19 @@ def removal_lines(site: Site, removals: Removals) -> Iterator[str]:
     else:
         yield from _wrapped(f"{_place(site)}: {len(removals.going)} to remove, in this order.")
         yield ""
-        for going in removals.going:
-            yield from _row(Verb.REMOVE, going.key, duration(going.seconds) if going.seconds else "")
-            if going.why:
-                yield from _wrapped(going.why, _DEEP, _DEEP)
+        alone = [going for going in removals.going if not going.why.startswith(WITH)]
+        for alike in _runs(alone):
+            yield from _removals(alike)
+        parts = [going.key for going in removals.going if going.why.startswith(WITH)]
+        if parts:
+            yield ""
+            yield "What goes with them, being a part of one"
+            yield from _wrapped(_named(parts), "  ", "  ")
     if removals.staying:
         yield ""
         yield "What stays"
         for why, keys in _by_reason(removals).items():
-            yield from _wrapped(f"{', '.join(keys)}: {why}", "  ", "    ")
+            yield from _wrapped(f"{_named(keys)}: {why}", "  ", "    ")
 
 
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
@@ -314,6 +319,23 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield from _wrapped(finding.fix, "    ", "    ")
 
 
+def _runs(going: list[Removal]) -> Iterator[list[Removal]]:
+    """Yield removals, together where they follow each other and are alike."""
+    for _, alike in groupby(going, lambda one: (one.key.partition("/")[0], one.seconds, one.why)):
+        yield list(alike)
+
+
+def _removals(alike: list[Removal]) -> Iterator[str]:
+    time = duration(alike[0].seconds) if alike[0].seconds else ""
+    if len(alike) < _MANY or any("/" not in going.key for going in alike):
+        for going in alike:
+            yield from _row(Verb.REMOVE, going.key, time)
+            if going.why:
+                yield from _wrapped(going.why, _DEEP, _DEEP)
+        return
+    yield from _together(Verb.REMOVE, [going.key for going in alike], f"{time} each" if time else "", alike[0].why)
+
+
 def _alike(changes: list[Change]) -> Iterator[list[Change]]:
     """Yield changes, together where many are alike: the same is to be done to each, in the same time, and no more."""
     plain = [change for change in changes if not change.differences]
@@ -334,15 +356,21 @@ def _kinds(change: Change) -> tuple[tuple[object, ...], ...]:
 
 
 def _many(alike: list[Change]) -> Iterator[str]:
-    """Yield one row for changes that are alike, with the rest of their names below."""
-    keys = [change.key.split("/") for change in alike]
-    common = next(number for number in range(len(keys[0])) if len({tuple(key[: number + 1]) for key in keys}) > 1)
-    begin = "/".join(keys[0][:common])
+    """Yield one row for changes that are alike."""
     time = f"{duration(alike[0].seconds)} each" if alike[0].seconds else ""
-    yield from _row(alike[0].verb, f"{begin}/ ({len(alike)})", time)
-    yield from _wrapped(", ".join("/".join(key[common:]) for key in keys), _DEEP, _DEEP)
-    if alike[0].why:
-        yield from _wrapped(alike[0].why, _DEEP, _DEEP)
+    yield from _together(alike[0].verb, [change.key for change in alike], time, alike[0].why)
+
+
+def _together(verb: Verb, keys: list[str], time: str, why: str) -> Iterator[str]:
+    """Yield one row for steps whose keys begin alike, with the rest of their names below."""
+    parts = [key.split("/") for key in keys]
+    shortest = min(map(len, parts)) - 1
+    common = next((n for n in range(shortest) if len({part[n] for part in parts}) > 1), shortest)
+    begin = "".join(f"{part}/" for part in parts[0][:common])
+    yield from _row(verb, f"{begin} ({len(keys)})".lstrip(), time)
+    yield from _wrapped(", ".join("/".join(part[common:]) for part in parts), _DEEP, _DEEP)
+    if why:
+        yield from _wrapped(why, _DEEP, _DEEP)
 
 
 def _named(keys: list[str]) -> str:

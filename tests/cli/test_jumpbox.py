@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,19 +11,25 @@ from typing import Any
 import pytest
 import yaml
 
+from lockdown import cli
 from lockdown.cli import jumpbox
+from lockdown.cli import provision as command
 from lockdown.cli.building import building
 from lockdown.data import tree
 from lockdown.errors import IncompleteError
+from lockdown.provisioner import apply, plan
 from lockdown.provisioner import blueprint as blueprints
+from lockdown.provisioner import jumpbox as remains
 from lockdown.provisioner.arm import Arm
 from lockdown.provisioner.blueprint.jumpbox import machine_id
 from lockdown.provisioner.change import Verb
 from lockdown.provisioner.environment import Environment
-from lockdown.provisioner.graph import Blueprint
+from lockdown.provisioner.graph import Blueprint, Resource
 from lockdown.provisioner.graph import blueprint as ordered
+from lockdown.provisioner.outcome import Silent
 from lockdown.provisioner.site import Site
 from lockdown.sandbox.server import Sandbox
+from tests.cli.test_provision import unaudited
 from tests.provisioner.azure import connect
 
 BUILD = blueprints.build
@@ -101,6 +108,77 @@ def test_what_is_left_is_named(site: Site, tmp_path: Path) -> None:
         assert "jumpbox/machine" in caught.value.message
         assert "it removes what is left" in caught.value.next_step
     assert (tmp_path / "jumpbox-key").is_file()
+
+
+def inside(site: Site) -> Resource:
+    """Return work within the network: it needs somebody to have logged in to the machine."""
+    body = {"location": site.location, "tags": site.tags, "properties": {"securityRules": []}}
+    where = site.in_group("Microsoft.Network/networkSecurityGroups", "work")
+    needs = ("jumpbox/login", "jumpbox/shutdown", "group")
+    return Resource("work", "work", where, "2026-03-01", body, needs=needs)
+
+
+@pytest.fixture
+def job(
+    azure: Sandbox, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[tuple[str, str]]]:
+    """Run the command without a terminal, over the jumpbox and work that needs it; return what was written."""
+
+    def build(place: Site, key: str | None = None, now: Any = None) -> Blueprint:
+        whole = BUILD(place, key, now)
+        wanted = {*jumpbox.held(whole).steps, "group"}
+        return ordered([*(step for step in whole if step.key in wanted), inside(place)])
+
+    monkeypatch.setattr(blueprints, "build", build)
+    monkeypatch.setattr(command, "_audit", unaudited)
+    monkeypatch.chdir(tmp_path)
+    for name, value in azure.environment().items():
+        monkeypatch.setenv(name, value)
+    text = site.environment.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=True)
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+
+    def run(*arguments: str) -> list[tuple[str, str]]:
+        assert cli.run(["provision", "mine.yaml", "--yes", "--out", "out", *arguments]) == 0
+        lines = (tmp_path / "out/requests.jsonl").read_text("utf-8").splitlines()
+        entries = [json.loads(line) for line in lines]
+        return [(e["method"], e["path"].lower()) for e in entries if e["method"] in ("PUT", "DELETE")]
+
+    return run
+
+
+def test_a_job_opens_it_for_what_needs_it_and_removes_it(
+    azure: Sandbox,
+    site: Site,
+    job: Callable[..., list[tuple[str, str]]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["provision", "mine.yaml", "--plan"]) == 8
+    assert "It is opened for the steps within the network, and removed" in " ".join(capsys.readouterr().out.split())
+    written = job()
+    machine = machine_id(site).lower()
+    made, work = ("PUT", machine), ("PUT", inside(site).id.lower())
+    assert written.index(made) < written.index(work) < written.index(("DELETE", machine))
+    assert not (tmp_path / "out/jumpbox-key").exists()
+    with connect(azure) as arm:
+        assert remains.remains(arm, site) == ()
+        assert arm.get(inside(site).id, "2026-03-01").there
+    assert cli.run(["provision", "mine.yaml", "--plan"]) == 0
+
+
+def test_a_job_never_uses_one_that_an_earlier_run_left(
+    azure: Sandbox, site: Site, job: Callable[..., list[tuple[str, str]]]
+) -> None:
+    steps = jumpbox.held(BUILD(site, remains.new_keys().public))
+    with connect(azure) as arm:
+        assert apply.apply(steps, plan.make(steps, arm), arm, Silent()).complete
+        left = arm.get(machine_id(site), COMPUTE).body["properties"]["vmId"]
+    written = job()
+    machine = machine_id(site).lower()
+    assert written.index(("DELETE", machine)) < written.index(("PUT", machine))
+    assert left
+    with connect(azure) as arm:
+        assert remains.remains(arm, site) == ()
 
 
 def test_an_environment_without_one_offers_none(site: Site) -> None:

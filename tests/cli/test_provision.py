@@ -24,6 +24,7 @@ from lockdown.cli import provision as command
 from lockdown.data import tree
 from lockdown.errors import Exit
 from lockdown.provisioner import blueprint as blueprints
+from lockdown.provisioner import worker
 from lockdown.provisioner.environment import load
 from lockdown.provisioner.graph import Blueprint, Resource, blueprint, reference
 from lockdown.provisioner.site import Site
@@ -317,6 +318,57 @@ def test_destroying_shows_what_goes_and_leaves_nothing(
             group["name"] for group in arm.items(f"/subscriptions/{azure.subscription}/resourceGroups", "2024-11-01")
         }
     assert left <= {"NetworkWatcherRG"}  # Azure's own
+
+
+def test_what_destroying_kept_is_told_with_its_reason(
+    provision: Run, azure: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert provision(MINE, "--yes", "--quiet", "--out", "out") == 0
+    here = site(azure)
+    theirs = here.in_group("Microsoft.Network/publicIPAddresses", "theirs")
+
+    def answered(*_: object, **__: object) -> bool:
+        """Answer yes, once somebody else has used the group."""
+        with connect(azure) as arm:
+            arm.put(theirs, "2024-05-01", {"location": "eastus", "sku": {"name": "Standard"}, "properties": {}})
+        return True
+
+    monkeypatch.setattr(command, "_can_ask", lambda: True)
+    monkeypatch.setattr("click.confirm", answered)
+    monkeypatch.setattr(worker, "LOOK", 0.01)
+    capsys.readouterr()
+    assert provision(MINE, "--destroy", "--json", "--out", "out") == 0
+    captured = capsys.readouterr()
+    assert "coa-private is gone, but for what was kept." in captured.err
+    assert "group: it holds what is not ours: theirs" in captured.err
+    told = json.loads(captured.out)
+    assert [(kept["key"], kept["cause"]) for kept in told["outcome"]["kept"]] == [
+        ("group", "it holds what is not ours: theirs")
+    ]
+    assert told["outcome"]["complete"] is True
+
+
+def test_json_has_what_the_manual_says(provision: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tables of docs/provision.md name every key, and no other."""
+    capsys.readouterr()
+
+    def keys(*arguments: str) -> set[str]:
+        provision(MINE, *arguments, "--json", "--quiet", "--out", "out")
+        found = json.loads(capsys.readouterr().out)
+        return {*found, *(f"outcome.{key}" for key in found.get("outcome", ()))}
+
+    def documented(title: str) -> set[str]:
+        page = (Path(__file__).parents[2] / "docs/provision.md").read_text("utf-8")
+        table = page.partition(f"#### {title}\n")[2].partition("\n#")[0]
+        rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+        return {key.strip(" `") for row in rows for key in row.split(",")}
+
+    planned, built, again = keys("--plan"), keys("--yes"), keys("--plan")
+    assert planned == again == documented("A plan")
+    assert built - planned == documented("A run")
+    removals, removed = keys("--destroy", "--plan"), keys("--destroy", "--yes")
+    assert removals == documented("What destroying goes through")
+    assert removed - removals == {key for key in documented("A run") if key.startswith("outcome")}
 
 
 def test_a_waiver_for_nothing_is_found_before_anything_is_built(

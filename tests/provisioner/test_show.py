@@ -171,3 +171,52 @@ def test_what_was_there_for_a_while_is_waited_for_to_go_and_not_to_come() -> Non
         began = arm.now()
         assert settled.settle(site, arm, frozenset(), gone) == frozenset()
         assert 10 < arm.now() - began < 60
+
+
+def test_steps_that_are_alike_stand_together_and_json_has_each() -> None:
+    keys = ["zone/a", "zone/b", "zone/c/d", "zone", "other/a", "deep/a", "deep/a/b", "deep/a/c", "routes", "routes/x"]
+    plan = Plan(tuple(change(Verb.CREATE, key, seconds=30) for key in keys), {})
+    lines = list(show.plan_lines(SITE, plan, Preflight()))
+    assert "  + create  zone/ (3)                                                  30 s each" in lines
+    assert "            a, b, c/d" in lines
+    assert any(line.startswith("  + create  zone  ") for line in lines)
+    assert any(line.startswith("  + create  other/a  ") for line in lines)
+    assert any(line.startswith("  + create  deep/ (3)") for line in lines)
+    assert "            a, a/b, a/c" in lines
+    assert any(line.startswith("  + create  routes/x  ") for line in lines)
+    assert len(show.plan_json(SITE, plan, Preflight())["changes"]) == len(keys)
+
+
+def test_what_differs_is_never_put_together() -> None:
+    differing = (Difference("properties.x", 1, 2),)
+    changes = [change(Verb.UPDATE, f"zone/{name}", differences=differing) for name in "abc"]
+    lines = list(show.plan_lines(SITE, Plan(tuple(changes), {}), Preflight()))
+    assert lines.count("            properties.x: 1 -> 2") == 3
+
+
+def test_what_nothing_is_to_do_about_is_not_listed() -> None:
+    lines = list(show.plan_lines(SITE, Plan((change(Verb.LEAVE),), {}), Preflight()))
+    assert lines[1:] == ["", "Nothing to do, 1 steps unchanged."]
+
+
+def test_the_same_reason_is_given_once() -> None:
+    plan = Plan(tuple(change(Verb.BLOCKED, f"zone/{name}", why="it could not be read") for name in "abcd"), {})
+    assert list(show.blocked_lines(plan, Preflight())) == ["  zone/ (4): it could not be read"]
+
+
+def test_what_destroying_kept_is_told() -> None:
+    kept = Outcome(kept=(LeftOpen("group", "/g", "it is still there", HOSTILE),))
+    lines = list(show.outcome_lines(kept))
+    assert "Kept" in lines
+    assert any(line.startswith("  group: ") for line in lines)
+    assert all(line.isprintable() for line in lines)
+    assert [each["key"] for each in show.outcome_json(kept)["kept"]] == ["group"]
+
+
+def test_parts_that_go_with_their_whole_are_counted() -> None:
+    going = [Removal(key, "t", f"/{key}", "", 5) for key in ("lock/a", "lock/b", "lock/c", "storage")]
+    parts = [Removal(f"storage/containers/{name}", "t", "/x", "goes with storage") for name in "abc"]
+    lines = list(show.removal_lines(SITE, Removals((*going, *parts), ())))
+    assert "            a, b, c" in lines
+    assert "  storage/ (3)" in lines
+    assert not any("goes with storage" in line for line in lines)
