@@ -332,7 +332,7 @@ def _destroy(asked: Asked) -> int:
                 click.echo(json.dumps(told, sort_keys=True))
             return Exit.DRIFT
         typical = {going.key: going.seconds for going in removals.going}
-        with building(len(removals.going), lambda key: typical.get(key, 0), quiet=asked.quiet) as watch:
+        with building(len(removals.nodes), lambda key: typical.get(key, 0), quiet=asked.quiet) as watch:
             outcome = destroy.apply(work.blueprint, removals, work.arm, watch)
         if asked.as_json:
             click.echo(json.dumps({**told, "outcome": show.outcome_json(outcome)}, sort_keys=True))
