@@ -8,7 +8,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from urllib.request import HTTPErrorProcessor, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+)
 
 AUDIENCE = "api%3A%2F%2FAzureADTokenExchange"
 
@@ -19,7 +26,7 @@ def main() -> None:
     if not url.startswith("https://") or not bearer:
         sys.exit("No token is to be had: give the job the permission id-token: write.")
     opener = OpenerDirector()
-    for handler in (ProxyHandler, HTTPSHandler, HTTPErrorProcessor):
+    for handler in (ProxyHandler, HTTPSHandler, HTTPDefaultErrorHandler, HTTPErrorProcessor):
         opener.add_handler(handler())
     request = Request(f"{url}&audience={AUDIENCE}", headers={"Authorization": f"bearer {bearer}"})  # noqa: S310
     try:

@@ -19,4 +19,5 @@ said sign "$FOLDER/run" "${arguments[@]}" || exit
 arguments=(--trust "${TRUST:?what was signed is verified: name a trust root}" --allow-partial)
 if [ -n "${SUBSCRIPTION:-}" ]; then arguments+=(--expect-subscription "$SUBSCRIPTION"); fi
 said verify "$FOLDER/signed" "${arguments[@]}" || exit
+mkdir -p "$FOLDER/handed-over"
 said bundle "$FOLDER/signed" --out "$FOLDER/handed-over/"

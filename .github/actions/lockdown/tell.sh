@@ -9,6 +9,8 @@ if [ ! -d "$run" ]; then
   complain error "There is no run to tell of: see the jobs before."
   exit 0
 fi
+# A variable that nobody set is left as it is written by Azure Pipelines.
+case "${LOCKDOWN_WEBHOOK:-}" in "\$("*) unset LOCKDOWN_WEBHOOK ;; esac
 summary="${GITHUB_STEP_SUMMARY:-$FOLDER/summary.md}"
 arguments=(--annotations "$SERVICE" --summary "$summary" --code-scanning "$FOLDER/code-scanning.sarif")
 if [ -n "${LINK:-}" ]; then arguments+=(--link "$LINK"); fi
