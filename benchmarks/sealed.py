@@ -1,21 +1,26 @@
 """A run of any number of results, as lockdown audit leaves it before it is signed: ``python -m benchmarks.sealed``.
 
 ``make DIR RESULTS`` writes it, of the policies that ship; ``seal DIR KEY`` signs and seals it, in a process of its own
-so that its memory can be measured.
+so that its memory can be measured. ``verify PATH TRUST`` prints the CPU time that verifying takes without the start.
 """
 
+import statistics
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lockdown import data, record
 from lockdown.audit import COUNTED
-from lockdown.evidence import keys, seal
+from lockdown.evidence import keys, opening, root_file, seal
+from lockdown.evidence.verify import verify
 from lockdown.policy import load as policy_load
 from lockdown.strict import canonical
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+_TIMES = 16
 _MADE = "2026-01-02T03:04:05Z"
 _RESULTS_OF_A_RESOURCE = 6
 """As many has the synthetic tenant of the other benchmarks."""
@@ -110,11 +115,25 @@ def sealed(directory: Path, key: str) -> None:
     seal.seal(directory, signer)
 
 
+def verified(path: Path, trust: Path) -> float:
+    """Verify it again and again in this process, and return the CPU time that one takes, in seconds."""
+    accepted, took = root_file.load(trust), []
+    for _ in range(_TIMES):
+        began = time.process_time()
+        with opening.opened(path) as files:
+            found = verify(files, accepted, now=datetime.now(UTC))
+        took.append(time.process_time() - began)
+        assert found.exit_code == 0, found.checks
+    return statistics.median(took[1:])
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["make", directory, results]:
             make(Path(directory), int(results))
         case ["seal", directory, key]:
             sealed(Path(directory), key)
+        case ["verify", path, trust]:
+            print(verified(Path(path), Path(trust)))
         case _:
             sys.exit(__doc__)

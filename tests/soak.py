@@ -115,6 +115,9 @@ def _work(wanted: Sequence[str], harms: Sequence[Harm], every: int, part: int, t
         for environment in wanted:
             for found in _cases(environment, harms, every, part):
                 told.put(found)
+                parent = multiprocessing.parent_process()
+                if parent is None or not parent.is_alive():
+                    return
     except BaseException as error:
         told.put(Over(f"{type(error).__name__}: {error}"))
         raise
