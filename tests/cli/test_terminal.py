@@ -54,9 +54,10 @@ def on_a_terminal(
     """Run a command on a terminal of its own and return all that it wrote there."""
     terminal, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    own = {k: v for k, v in clean({"TERM": "xterm", "PATH": "/usr/bin:/bin"}).items() if k not in ("COLUMNS", "LINES")}
     running = subprocess.Popen(
         command,
-        env={**clean({"TERM": "xterm", "PATH": "/usr/bin:/bin"}), **(env or {})},
+        env={**own, **(env or {})},
         stdin=end,
         stdout=end,
         stderr=end,
