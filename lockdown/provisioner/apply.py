@@ -31,7 +31,7 @@ def apply(blueprint: Blueprint, plan: Plan, arm: Arm, watch: Watch) -> Outcome:
     worker = Worker(blueprint, changes, plan.openings, plan.known, arm, watch)
     main = schedule.work(blueprint, changes, plan.openings)
     if plan.blocked:
-        main = {name: node for name, node in main.items() if node.verb is Verb.CLOSE}
+        main = {name: node for name, node in main.items() if node.verb is Verb.CLOSE and not node.needs}
     temporary = passing(blueprint, changes)
     after = schedule.removals(schedule.ordered(blueprint), temporary, seconds(blueprint))
     walk, stop = Walk(main, arm.now), Event()
@@ -50,11 +50,11 @@ def apply(blueprint: Blueprint, plan: Plan, arm: Arm, watch: Watch) -> Outcome:
 
 
 def _closings(walk: Walk) -> dict[str, Node]:
-    """Return the closings that the walk did not come to, or that failed."""
+    """Return the closings that the walk did not come to, or that failed; not those that must wait for what failed."""
     return {
         name: Node(name, node.key, Verb.CLOSE, node.path, seconds=node.seconds)
         for name, node in walk.nodes.items()
-        if node.verb is Verb.CLOSE and walk.states[name] is not State.DONE
+        if node.verb is Verb.CLOSE and walk.states[name] is not State.DONE and walk.is_done(node.needs)
     }
 
 

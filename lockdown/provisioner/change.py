@@ -49,12 +49,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Opening:
-    """A property of a step's resource that is open while the steps ``needed_by`` work, and is closed after them."""
+    """A property of a step's resource that is open while the steps ``needed_by`` work, and is closed after them.
+
+    Attributes:
+        once: Azure never opens it again: it is closed only once they are all done.
+    """
 
     key: str
     path: str
     why: str
     needed_by: tuple[str, ...] = ()
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _openings(blueprint: Blueprint, changes: Mapping[str, Change]) -> Iterable[O
     for step, window in _windows(blueprint):
         behind = tuple(key for key in window.needed_by if changes[key].verb not in IDLE)
         if behind:
-            yield Opening(step.key, window.path, window.why, behind)
+            yield Opening(step.key, window.path, window.why, behind, window.once)
 
 
 def _closings(

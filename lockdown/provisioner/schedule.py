@@ -16,7 +16,8 @@ def work(blueprint: Blueprint, changes: Mapping[str, Change], openings: Iterable
     """Return what apply does before it closes and removes what was only there for a while.
 
     A step waits for what it needs through steps of which nothing is to be done, too. A property is opened only when
-    all else that the steps behind it need has ended, so that it is open for no longer than they work.
+    all else that the steps behind it need has ended, so that it is open for no longer than they work. What Azure never
+    opens again is closed only once they are done: a step that fails today can be done tomorrow.
     """
     pending = {key for key, change in changes.items() if change.verb not in IDLE and change.verb is not Verb.REMOVE}
     needs = through(ordered(blueprint), pending)
@@ -30,7 +31,8 @@ def work(blueprint: Blueprint, changes: Mapping[str, Change], openings: Iterable
         windows[gate] = Node(gate, opening.key, Verb.OPEN, opening.path, first, others, _SWITCH)
         shut = f"close {opening.key} {opening.path}"
         ended = frozenset({*behind, gate})
-        windows[shut] = Node(shut, opening.key, Verb.CLOSE, opening.path, frozenset(), ended, _SWITCH)
+        done = frozenset(behind) if opening.once else frozenset[str]()
+        windows[shut] = Node(shut, opening.key, Verb.CLOSE, opening.path, done, ended, _SWITCH)
         for key in behind:
             gates[key].add(gate)
     steps = {
