@@ -207,13 +207,28 @@ def test_a_link_to_what_the_filter_hides_ends_the_filter_and_opens_it(opened: Op
         assert page.locator("input").input_value() == ""
 
 
-def test_frameworks_print_as_a_line_each_and_whole_once_opened(opened: Opened, stock: Record) -> None:
+def test_frameworks_print_as_a_line_each_the_first_with_its_map_and_others_once_opened(
+    opened: Opened, stock: Record
+) -> None:
     with opened(stock) as page:
         page.emulate_media(media="print")
-        assert page.locator("#controls summary:visible").count() == 3
-        assert page.locator("#controls table:visible").count() == 0
-        page.locator("#controls > details").first.evaluate("details => details.open = true")
-        assert page.locator("#controls table:visible").count() == 1
+        assert page.locator("#controls > details > summary:visible").count() == 3
+        assert page.locator("#controls table.heat:visible").count() == 1
+        assert page.locator("#controls table.rows:visible").count() == 0
+        page.locator("#controls > details", has_text="NIST").evaluate("details => details.open = true")
+        assert page.locator("#controls table.heat:visible").count() == 2
+        assert page.locator("#controls table.rows:visible").count() == 1
+
+
+def test_the_filter_that_stays_in_sight_covers_nothing_that_a_link_leads_to(opened: Opened, long: Record) -> None:
+    with opened(long) as page:
+        page.locator("body[data-ready]").wait_for()
+        page.locator("nav a", has_text="Scope and coverage").click()
+        heading, bar = page.locator("#scope h2").bounding_box(), page.locator("#filter").bounding_box()
+        assert heading is not None
+        assert bar is not None
+        assert bar["y"] >= 0, "it stays in sight"
+        assert heading["y"] >= bar["y"] + bar["height"]
 
 
 def test_the_first_stop_of_the_keyboard_skips_to_the_findings(opened: Opened, stock: Record) -> None:

@@ -100,6 +100,36 @@ def test_of_many_resources_each_type_is_one_node_with_its_number_and_failures() 
     assert len(list(root.iter(f"{SVG}rect"))) < 10
 
 
+def test_in_a_crowd_a_subnet_lists_types_and_an_empty_one_is_only_named() -> None:
+    def shown(machines: int) -> str:
+        items = tuple(replace(MACHINE, id=f"{MACHINE.id}{n}", name=f"vm{n}", interfaces=()) for n in range(machines))
+        spread = [items[n : n + 5] for n in range(0, machines, 5)]
+        subnets = [replace(CLOSED.networks[0].subnets[0], name=f"s{n}", items=held) for n, held in enumerate(spread)]
+        bare = replace(subnets[0], name="bare", items=())
+        return texts(parsed(replace(CLOSED, networks=(replace(CLOSED.networks[0], subnets=(*subnets, bare)),))))
+
+    assert "Virtual machine vm7" in shown(60)
+    assert "nothing stands here" in shown(60)
+    assert "Virtual machine vm7" not in shown(65)
+    assert "5 Virtual machine" in shown(65)
+    assert "nothing stands in bare" in shown(65)
+
+
+def test_of_many_public_addresses_those_that_fail_are_drawn_first_and_the_rest_counted() -> None:
+    def shown(number: int) -> ET.Element:
+        addresses = tuple(Address(f"/ip{n}", f"ip{n}", f"203.0.113.{n}", "") for n in range(number))
+        failing = {"/ip19": Standing("fail", failures=1, policy="p"), "/ip18": Standing("fail", failures=1, policy="p")}
+        return ET.fromstring(draw(replace(CLOSED, addresses=addresses), failing))  # noqa: S314 - our own
+
+    assert "203.0.113.8 ip8" in texts(shown(9))
+    assert "more public addresses" not in texts(shown(9))
+    drawn = texts(shown(20))
+    assert {"203.0.113.18 ip18", "203.0.113.19 ip19"} <= set(drawn.replace("\u00d7 ", "").split(" | "))
+    assert "and 12 more public addresses, 0 of them failing" in drawn
+    boxes = [rect for rect in shown(20).iter(f"{SVG}rect") if rect.get("height") == "46"]
+    assert all(float(rect.get("x", "0")) + float(rect.get("width", "0")) <= 1200 for rect in boxes)
+
+
 def test_names_are_text_whatever_they_hold() -> None:
     name = "</title><script>alert(1)</script>\u202egnp\x1b[31m"
     network = replace(CLOSED.networks[0], name=name)
