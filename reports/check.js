@@ -20,10 +20,9 @@ const sideBySide = (der) => {
   });
   return raw;
 };
-const verified = async ({ envelope, algorithm }, spki) => {
-  const payload = decode(envelope.payload);
-  const head = new TextEncoder().encode(`DSSEv1 ${envelope.payloadType.length} ${envelope.payloadType} ${payload.length} `);
-  const signature = decode(envelope.signatures[0].sig);
+const verified = async ({ payloadType, signatures, algorithm }, payload, spki) => {
+  const head = new TextEncoder().encode(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `);
+  const signature = decode(signatures[0].sig);
   const curve = algorithm === "ES256";
   const kind = curve ? { name: "ECDSA", namedCurve: "P-256" } : { name: "RSA-PSS", hash: "SHA-256" };
   const how = curve ? { name: "ECDSA", hash: "SHA-256" } : { name: "RSA-PSS", saltLength: 32 };
@@ -67,7 +66,7 @@ const alarm = (why) => {
 };
 // Returns whether nothing speaks against the page; digest is that of the bytes of the record, as it is being made.
 const check = async (digest, record, shown) => {
-  const held = JSON.parse(document.getElementById("signed").textContent);
+  const held = heldAs("signed");
   if (!digest) {
     told.textContent = "Not checked: this browser cannot, in a page opened like this. Use the commands below.";
     return true;
@@ -75,8 +74,9 @@ const check = async (digest, record, shown) => {
   const spki = decode(held.key);
   const problem = async () => {
     if ((await sha256(spki)) !== document.getElementById("key").textContent) return "the fingerprint shown is not that of the key in it";
-    if (!(await verified(held, spki))) return "the signature does not verify";
-    const statement = JSON.parse(new TextDecoder().decode(decode(held.envelope.payload)));
+    const payload = await unpacked(held);
+    if (!(await verified(held, payload, spki))) return "the signature does not verify";
+    const statement = JSON.parse(new TextDecoder().decode(payload));
     const subject = statement.subject.find((found) => found.name === "results/results.json");
     if ((await digest) !== subject.digest.sha256) return "the record in it is not the signed one";
     const wrong = differing(record, shown);

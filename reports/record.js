@@ -6,18 +6,18 @@ const decode = (text) => {
   for (let at = 0; at < letters.length; at += 1) bytes[at] = letters.charCodeAt(at);
   return bytes;
 };
-const unpacked = async () => {
-  const { packed, size } = JSON.parse(document.getElementById("record").textContent);
-  if (!(size <= MOST)) throw new Error("the record is larger than a page may unpack");
+const heldAs = (id) => JSON.parse(document.getElementById(id).textContent);
+const unpacked = async ({ packed, size }) => {
+  if (!(size <= MOST)) throw new Error("it is larger than a page may unpack");
   const bytes = new Uint8Array(size);
   const reader = new Blob([decode(packed)]).stream().pipeThrough(new DecompressionStream("gzip")).getReader();
   let filled = 0;
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    if (filled + next.value.length > size) throw new Error("the record is longer than it says");
+    if (filled + next.value.length > size) throw new Error("it is longer than it says");
     bytes.set(next.value, filled);
     filled += next.value.length;
   }
-  if (filled !== size) throw new Error("the record is shorter than it says");
+  if (filled !== size) throw new Error("it is shorter than it says");
   return bytes;
 };
 const kindOf = (result) => (result.verdict === "fail" && result.waiver ? "waived" : result.verdict);

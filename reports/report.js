@@ -319,7 +319,7 @@ const explore = (record, shown) => {
 (async () => {
   const signed = document.getElementById("signed");
   try {
-    const bytes = await unpacked();
+    const bytes = await unpacked(heldAs("record"));
     const digest = signed && globalThis.crypto?.subtle ? sha256(bytes) : undefined; // while the next line parses
     const record = JSON.parse(new TextDecoder().decode(bytes));
     const shown = rowsShown();

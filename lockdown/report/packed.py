@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 
 from jinja2.utils import htmlsafe_json_dumps
@@ -12,8 +12,8 @@ from markupsafe import Markup
 from lockdown import strict
 from lockdown.record import Record
 
-PACKED_UP_TO = 4 * 2**20
-"""How many bytes a packed record may have; a page of more would open badly."""
+PACKED_UP_TO = 5 * 2**20
+"""How many letters a packed record may have; a page of more would open badly."""
 UNPACKED_UP_TO = 256 * 2**20
 """How many bytes a page unpacks at most; the same limit stands in reports/record.js."""
 
@@ -34,17 +34,29 @@ def record(made: Record) -> Markup:
     size = made.path.stat().st_size
     if size > UNPACKED_UP_TO:
         return Markup("")
-    packed = gzip.compress(made.path.read_bytes(), mtime=0)
+    packed = _packed(made.path.read_bytes())
     if len(packed) > PACKED_UP_TO:
         return Markup("")
-    return htmlsafe_json_dumps({"packed": b64encode(packed).decode("ascii"), "size": size})
+    return htmlsafe_json_dumps({"packed": packed, "size": size})
 
 
 def signed(envelope: bytes, key: PublicKey) -> Markup:
-    """Return what a page checks its record by, as JSON: the signed statement and the key."""
+    """Return what a page checks its record by, as JSON: the signed statement, its signatures and the key.
+
+    The statement is packed: it names every file of the run. What is signed are the bytes that a page unpacks.
+    """
+    parsed = strict.loads(envelope, name="run.dsse.json")
+    payload = b64decode(parsed["payload"])
     held = {
-        "envelope": strict.loads(envelope, name="run.dsse.json"),
+        "payloadType": parsed["payloadType"],
+        "signatures": parsed["signatures"],
+        "packed": _packed(payload),
+        "size": len(payload),
         "algorithm": key.algorithm,
         "key": "".join(key.pem.split("-----")[2].split()),
     }
     return htmlsafe_json_dumps(held)
+
+
+def _packed(data: bytes) -> str:
+    return b64encode(gzip.compress(data, mtime=0)).decode("ascii")

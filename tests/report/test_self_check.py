@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from base64 import b64decode, b64encode
@@ -136,7 +137,9 @@ def edited(page: str, old: str, new: str) -> str:
         (lambda page: holding(page, "record", size=100), "longer than it says"),
         (lambda page: holding(page, "record", size=2**40), "larger than a page may unpack"),
         (lambda page: holding(page, key=b64encode(b"another").decode()), "fingerprint"),
-        (lambda page: holding(page, envelope=held(page)["envelope"] | {"payload": "e30="}), "signature"),
+        (lambda page: holding(page, packed=b64encode(gzip.compress(b"{}")).decode(), size=2), "signature"),
+        (lambda page: holding(page, signatures=[{"sig": b64encode(bytes(70)).decode()}]), ""),
+        (lambda page: holding(page, size=2), "longer than it says"),
     ],
     ids=[
         "a row's resource",
@@ -149,6 +152,8 @@ def edited(page: str, old: str, new: str) -> str:
         "a record too large",
         "the key",
         "the statement",
+        "the signature",
+        "the size of the statement",
     ],
 )
 def test_a_changed_page_hides_its_results_behind_a_banner(
@@ -168,7 +173,7 @@ def test_a_record_of_somebody_else_under_this_signature_is_noticed(
     (tmp_path / "other").mkdir()
     theirs = report(tmp_path / "other", file_signer())
     other = held(theirs)
-    mixed = holding(signed, key=other["key"], envelope=other["envelope"])
+    mixed = holding(signed, **other)
     mixed = holding(mixed, "record", **held(theirs, "record"))
     page = opened(chromium, tmp_path, mixed)
     assert "fingerprint" in page.get_by_role("alert").inner_text()
