@@ -33,10 +33,11 @@ check: .venv/.dev
 	$(BIN)/lockdown policies lint --require-kusto
 	$(BIN)/python tests/wheel.py
 
-bench: .venv/.dev
+bench: .venv/.dev browser
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.evidence
+	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.provision
 
 format: .venv/.dev

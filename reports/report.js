@@ -202,12 +202,21 @@ const explore = (record, shown) => {
   };
   const COLUMNS = ["policy", "title", "theme", "severity", "status", "subscription", "resourceGroup", "type", "name", "part", "reason",
     "expected", "observed", "controls", "remediation", "command", "waiverReason", "waiverOwner", "waiverExpires", "resource", "runId", "evaluatedAt", "source"];
+  // The controls that a policy speaks to, then the same ones as baselines list them.
+  const controlsOf = (policy) => {
+    const listed = frameworks.filter((item) => item.derivesFrom).flatMap((item) => {
+      const kept = new Set(item.controls.map(({ id }) => id));
+      return policy.controls.filter((claim) => claim.framework === item.derivesFrom && kept.has(claim.id))
+        .map((claim) => ({ ...claim, framework: item.id }));
+    });
+    return [...new Set([...policy.controls, ...listed].map(({ framework, id, basis }) => `${framework} ${id} (${basis})`))].join("; ");
+  };
   const line = (at) => {
     const row = rows[at], policy = policies[policyAt[at]], where = places[resources.at[at]];
     const known = shown.get(keyOf(row.policy, row.resource, row.part));
     const name = where.type === "subscription" ? names.get(where.path.toLowerCase()) || where.path : where.path;
     return [policy.id, policy.title, policy.theme, row.severity, kindOf(row), where.subscription, where.group, where.type, name,
-      row.part, row.reason, row.expected, row.observed, [...claims[policyAt[at]]].map((claim) => claim.replace("/", " ")).join("; "),
+      row.part, row.reason, row.expected, row.observed, controlsOf(policy),
       prose(policy.remediation), known?.row.querySelector(".cmd")?.textContent ?? "", row.waiver?.reason ?? "", row.waiver?.owner ?? "",
       row.waiver?.expires ?? "", row.resource, run.runId, run.evaluatedAt, run.source].map(cellOf).join(",");
   };

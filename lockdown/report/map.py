@@ -148,7 +148,7 @@ class _Map:
             element("rect", x=0, y=0, width=WIDTH, height=34, rx=4, class_="internet"),
             text(14, 22, "Internet", "name"),
         ]
-        wide = (_SERVICES_X - 40) / _ADDRESSES_IN_A_ROW
+        wide = (WIDTH - 20) / _ADDRESSES_IN_A_ROW
         shown = self._addresses[: _MANY_ADDRESSES + (len(self._addresses) == _MANY_ADDRESSES + 1)]
         for number, address in enumerate(shown):
             row, column = divmod(number, _ADDRESSES_IN_A_ROW)
@@ -257,8 +257,11 @@ class _Map:
         endpoints = sum(len(service.endpoints) for service in services)
         if outside:
             state = "OPEN to the outside" if len(services) == 1 else f"{outside:,} OPEN to the outside"
+        elif endpoints:
+            state = words.number(endpoints, "private endpoint")
         else:
-            state = words.number(endpoints, "private endpoint") if endpoints else "no private endpoint"
+            scoped = all(service.through for service in services)
+            state = "in a monitor private link scope" if scoped else "no private endpoint"
         drawn = self._node(
             (0, 0, *_SERVICE), first.id, f"{kind} {name}", state, "service" + (" outside" if outside else ""), worst
         )

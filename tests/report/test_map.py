@@ -64,6 +64,12 @@ def test_a_closed_service_is_drawn_with_the_line_of_its_endpoint_and_nothing_sta
     assert not classes(root) & {"open", "outside", "broken"}
 
 
+def test_a_service_without_an_endpoint_says_so_or_that_it_is_in_a_link_scope() -> None:
+    bare = replace(CLOSED.services[0], endpoints=())
+    assert "no private endpoint" in texts(parsed(replace(CLOSED, services=(bare,))))
+    assert "in a monitor private link scope" in texts(parsed(replace(CLOSED, services=(replace(bare, through="/s"),))))
+
+
 def test_a_service_that_outside_can_reach_is_thick_red_and_says_so() -> None:
     root = parsed(CLOSED, account=Standing("fail", outside=True, failures=1, policy="storage-pna-disabled"))
     assert "OPEN to the outside" in texts(root)
